@@ -1,0 +1,114 @@
+"""Detect: does the app root hold any sign of a Python app? Looks at names only, imports little."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cnb import exit_codes
+from cnb.build_plan import write_build_plan
+from cnb.detect import read_detect_context
+
+MARKER_FILES = (
+    "requirements.txt",
+    "Pipfile",
+    "Pipfile.lock",
+    "poetry.lock",
+    "pyproject.toml",
+    "uv.lock",
+    "pdm.lock",
+    "setup.py",
+    "setup.cfg",
+    ".python-version",
+    "runtime.txt",
+    "manage.py",
+    "app.py",
+    "main.py",
+    "wsgi.py",
+    "asgi.py",
+)
+# A near miss passes, so that build can name the right spelling.
+MISSPELT_REQUIREMENTS = (
+    "requirement.txt",
+    "requirements.text",
+    "requirments.txt",
+    "requiremnts.txt",
+    "requirements.tx",
+    "requirements",
+    "requirement",
+    "requirements.txt.txt",
+    "require.txt",
+    "reqs.txt",
+)
+VENV_MARKERS = (os.path.join(".venv", "pyvenv.cfg"), os.path.join("venv", "pyvenv.cfg"))  # noqa: PTH118
+
+
+def is_misspelt_requirements(name: str) -> bool:
+    """True for names that were probably meant to be `requirements.txt`."""
+    lower = name.lower()
+    return name != "requirements.txt" and (
+        lower == "requirements.txt" or lower in MISSPELT_REQUIREMENTS
+    )
+
+
+def python_sign(app_dir: str, script: str = "") -> str | None:
+    """The name of the first sign of a Python app in `app_dir`, or None."""
+    try:
+        names = os.listdir(app_dir)  # noqa: PTH208
+    except OSError:
+        return None
+    present = frozenset(names)
+    for name in MARKER_FILES:
+        if name in present:
+            return name
+    for name in sorted(names):
+        if name == "pylock.toml" or (name.startswith("pylock.") and name.endswith(".toml")):
+            return name
+        if is_misspelt_requirements(name):
+            return name
+    for marker in VENV_MARKERS:
+        if os.path.isfile(os.path.join(app_dir, marker)):  # noqa: PTH113, PTH118
+            return marker
+    if script.endswith(".py"):
+        return script
+    if "Procfile" in present and _procfile_names_python(os.path.join(app_dir, "Procfile")):  # noqa: PTH118
+        return "Procfile"
+    return None
+
+
+def _procfile_names_python(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            words = file.read(65536).split()
+    except OSError:
+        return False
+    return any(word.endswith(b".py") for word in words)
+
+
+def detect(argv: list[str]) -> int:
+    """Run detect: exit code 0 (pass), 100 (no Python app here)."""
+    context = read_detect_context(argv, os.environ, os.getcwd())  # noqa: PTH109
+    environ = context.environ
+    if environ.get("BP_PYTHON_DISABLE", "").strip().lower() in ("1", "true", "yes", "on"):
+        print("BP_PYTHON_DISABLE is set: the Python buildpack stands aside.")
+        return exit_codes.FAIL
+    app_dir = str(context.app_dir)
+    project_dir = environ.get("BP_PYTHON_PROJECT_DIR", "").strip()
+    root = os.path.join(app_dir, project_dir) if project_dir else app_dir  # noqa: PTH118
+    sign = python_sign(root, environ.get("BP_PYTHON_SCRIPT", ""))
+    if sign is None:
+        print(
+            "No Python app found. Looked for: "
+            + ", ".join(MARKER_FILES)
+            + ", pylock.toml, a Procfile that names a .py file."
+        )
+        try:
+            print("Found: " + ", ".join(sorted(os.listdir(root))[:50]))  # noqa: PTH208
+        except OSError as error:
+            print(f"{root} cannot be listed: {error}", file=sys.stderr)
+        return exit_codes.FAIL
+    write_build_plan(
+        context.plan_path,
+        [(["python", "venv"], [("python", {"launch": True}), ("venv", {"launch": True})])],
+    )
+    return exit_codes.PASS

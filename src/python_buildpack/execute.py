@@ -1,0 +1,209 @@
+"""Carries a plan out: the layers' contents, made where the plan says so."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnb.build import BuildContext
+from cnb.exec_d import install_exec_d
+from cnb.layers import EnvFile, LayerTypes, remove_layer, write_layer_env, write_layer_toml
+from python_buildpack import layers, venv
+from python_buildpack.exec_d import web_concurrency
+from python_buildpack.fetch import download
+from python_buildpack.launch import launch_environment
+from python_buildpack.log import Log
+from python_buildpack.pip_config import PipConfiguration
+from python_buildpack.plan import Plan
+from python_buildpack.project import Project
+from python_buildpack.releases import Release
+from python_buildpack.runtime import copy_runtime, install_runtime
+from python_buildpack.settings import Settings
+from python_buildpack.tools import Tools
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """All that the steps share."""
+
+    context: BuildContext
+    settings: Settings
+    project: Project
+    pip_configuration: PipConfiguration
+    plan: Plan
+    tools: Tools
+    work_dir: Path
+    log: Log
+
+    @property
+    def python_dir(self) -> Path:
+        return self.context.layers_dir / layers.PYTHON
+
+    @property
+    def venv_dir(self) -> Path:
+        return self.context.layers_dir / layers.VENV
+
+    @property
+    def cache_dir(self) -> Path:
+        return self.context.layers_dir / layers.PIP_CACHE
+
+
+@contextlib.contextmanager
+def work_directory() -> Iterator[Path]:
+    """A temporary directory that is gone afterwards, come what may."""
+    path = Path(tempfile.mkdtemp(prefix="python-buildpack-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def packaged_runtime(buildpack_dir: Path, release: Release) -> Path | None:
+    """The package's own runtime, where it is `release`."""
+    record = buildpack_dir / "runtime" / "release.json"
+    runtime = buildpack_dir / "runtime" / "cpython"
+    if not record.is_file() or not runtime.is_dir():
+        return None
+    return runtime if json.loads(record.read_text()).get("sha256") == release.sha256 else None
+
+
+def provide_python(shop: Workshop) -> None:
+    """The `python` layer: reused, or its contents made; its TOML written last."""
+    plan, log = shop.plan, shop.log
+    types = LayerTypes(launch=True, build=plan.at_build, cache=plan.at_build)
+    metadata = {"format": layers.FORMAT, "key": layers.as_table(plan.python_key)}
+    if not plan.python.reuse:
+        remove_layer(shop.context.layers_dir, layers.PYTHON)
+        log.info(f"Installing Python {plan.release.version}: {'; '.join(plan.python.reasons)}")
+        _install_runtime(shop)
+    else:
+        log.info("Reusing Python from the previous image")
+    write_layer_toml(shop.context.layers_dir, layers.PYTHON, types, metadata)
+
+
+def _install_runtime(shop: Workshop) -> None:
+    release = shop.plan.release
+    packaged = packaged_runtime(shop.context.buildpack_dir, release)
+    if packaged is not None:
+        copy_runtime(packaged, shop.python_dir)
+        return
+    archive = shop.work_dir / release.url.rsplit("/", 1)[-1]
+    shop.log.info(f"Downloading {release.url.rsplit('/', 1)[-1]}")
+    download(
+        release.url,
+        archive,
+        sha256=release.sha256,
+        log=shop.log,
+        environ=shop.context.environ,
+        mirror=shop.settings.mirror,
+    )
+    install_runtime(archive, shop.python_dir)
+    archive.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _interpreter(shop: Workshop) -> Iterator[Path]:
+    """The layer's interpreter, lent for this step where the layer itself is reused."""
+    python = shop.python_dir / "bin" / "python3"
+    if python.exists():
+        yield python
+        return
+    packaged = packaged_runtime(shop.context.buildpack_dir, shop.plan.release)
+    try:
+        if packaged is not None:
+            (shop.python_dir / "bin").mkdir(parents=True)
+            (shop.python_dir / "cpython").symlink_to(packaged)
+            minor = ".".join(shop.plan.release.version.split(".")[:2])
+            for name in ("python", "python3", f"python{minor}"):
+                (shop.python_dir / "bin" / name).symlink_to(f"../cpython/bin/python{minor}")
+        else:
+            _install_runtime(shop)
+        yield python
+    finally:
+        shutil.rmtree(shop.python_dir, ignore_errors=True)
+
+
+def provide_packages(shop: Workshop) -> Mapping[str, str]:
+    """The `venv` layer: reused, or installed anew; what is installed in it."""
+    plan, log, layers_dir = shop.plan, shop.log, shop.context.layers_dir
+    types = LayerTypes(launch=True, build=plan.at_build, cache=plan.at_build)
+    if plan.venv.reuse:
+        restored = read_restored_venv(shop)
+        log.info("Reusing packages from the previous image")
+        write_layer_toml(layers_dir, layers.VENV, types, restored)
+        return dict(restored.get("packages", {}))
+    remove_layer(layers_dir, layers.VENV)
+    log.info("Installing packages: " + "; ".join((*plan.venv.reasons, *plan.changed_lines)))
+    packages: Mapping[str, str] = {}
+    with _interpreter(shop) as python:
+        venv.create_venv(shop.venv_dir, python, plan.release.version)
+        if shop.project.requirements is not None:
+            packages = _install(shop, python)
+        _write_launch_support(shop)
+        metadata = {
+            "format": layers.FORMAT,
+            "key": layers.as_table(plan.venv_key),
+            "requirements": {name: list(lines) for name, lines in plan.requirement_lines.items()},
+            "packages": dict(packages),
+        }
+        write_layer_toml(layers_dir, layers.VENV, types, metadata)
+    return packages
+
+
+def read_restored_venv(shop: Workshop) -> dict[str, object]:
+    """The restored `[metadata]` of the `venv` layer."""
+    from cnb.layers import read_layer_metadata
+
+    return read_layer_metadata(shop.context.layers_dir, layers.VENV) or {}
+
+
+def _install(shop: Workshop, python: Path) -> Mapping[str, str]:
+    plan, requirements = shop.plan, shop.project.requirements
+    assert requirements is not None
+    shop.log.info(f"with {plan.installer}: {plan.installer_reason}")
+    install = venv.Install(
+        venv=shop.venv_dir,
+        python=python,
+        python_version=plan.release.version,
+        app_dir=shop.project.root,
+        cache_dir=shop.cache_dir,
+        work_dir=shop.work_dir,
+        requirements=requirements,
+        find_links=shop.settings.find_links,
+        pip_configuration=shop.pip_configuration,
+        installer=plan.installer,
+        may_fall_back=shop.settings.installer == "auto",
+        environ=shop.context.environ,
+    )
+    venv.install_packages(install, shop.tools, shop.log)
+    venv.check_packages(install, shop.tools, shop.log)
+    venv.tidy(shop.venv_dir)
+    packages = venv.installed_packages(shop.venv_dir)
+    count = len(packages)
+    shop.log.info(f"{count} package{'' if count == 1 else 's'} installed")
+    return packages
+
+
+def _write_launch_support(shop: Workshop) -> None:
+    files: tuple[EnvFile, ...] = launch_environment(str(shop.venv_dir), str(shop.project.root))
+    write_layer_env(shop.venv_dir, files)
+    script = shop.work_dir / "web-concurrency"
+    script.write_bytes(web_concurrency.exec_d_script(f"{shop.venv_dir}/bin/python"))
+    script.chmod(0o755)
+    install_exec_d(shop.venv_dir, "web-concurrency", script)
+
+
+def provide_pip_cache(shop: Workshop) -> None:
+    """The `pip-cache` layer: built wheels only, so it is small, often empty."""
+    shop.cache_dir.mkdir(parents=True, exist_ok=True)
+    write_layer_toml(
+        shop.context.layers_dir,
+        layers.PIP_CACHE,
+        LayerTypes(cache=True),
+        {"format": layers.FORMAT},
+    )

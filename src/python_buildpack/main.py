@@ -1,0 +1,135 @@
+"""Build: the table of contents, and the only place that catches users' errors."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from cnb import exit_codes
+from cnb.build import BuildContext, read_build_context
+from cnb.layers import UnreadableLayer, read_layer_metadata
+from python_buildpack import errors, layers
+from python_buildpack.describe import describe
+from python_buildpack.execute import (
+    Workshop,
+    provide_packages,
+    provide_pip_cache,
+    provide_python,
+    work_directory,
+)
+from python_buildpack.log import Log
+from python_buildpack.pip_config import read_pip_configuration
+from python_buildpack.plan import Restored, make_plan
+from python_buildpack.project import read_project
+from python_buildpack.releases import Release, builtin_releases, load_releases
+from python_buildpack.run import FORBIDDEN
+from python_buildpack.runtime import TRIM_RECIPE
+from python_buildpack.settings import Settings, read_settings
+from python_buildpack.tools import find_tools
+
+
+def build(argv: list[str]) -> int:
+    """Run build: exit code 0, or 1 with an error that the user can mend."""
+    log = Log(debug=os.environ.get("BP_LOG_LEVEL", "").strip().lower() == "debug")
+    try:
+        _build(read_build_context(argv, os.environ, Path.cwd()), log)
+    except errors.UserError as error:
+        log.error(error)
+        return exit_codes.ERROR
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        log.error(errors.disk_full("building the app"))
+        return exit_codes.ERROR
+    return exit_codes.PASS
+
+
+def _build(context: BuildContext, log: Log) -> None:
+    started = time.monotonic()
+    settings = read_settings(context.environ)
+    refuse_forbidden(context.environ)
+    project = read_project(context.app_dir, settings)
+    pip_configuration = read_pip_configuration(context.environ, pip_files(context))
+    tools = find_tools(context.buildpack_dir, context.environ)
+    plan = make_plan(
+        project,
+        settings,
+        releases(settings, context, log),
+        restored(context.layers_dir),
+        context.plan,
+        pip_configuration,
+        arch=context.target.arch,
+        trim_recipe=TRIM_RECIPE,
+        uv_version=tools.uv_version,
+        layers_dir=str(context.layers_dir),
+    )
+    log.heading(f"Python {plan.release.version} (from {plan.origin})")
+    for warning in plan.warnings:
+        log.warning(warning)
+    with work_directory() as work_dir:
+        shop = Workshop(
+            context=context,
+            settings=settings,
+            project=project,
+            pip_configuration=pip_configuration,
+            plan=plan,
+            tools=tools,
+            work_dir=work_dir,
+            log=log,
+        )
+        provide_python(shop)
+        log.heading("Packages")
+        packages = provide_packages(shop)
+        provide_pip_cache(shop)
+    log.heading("Launch")
+    describe(shop, packages)
+    log.heading(f"Python buildpack done in {time.monotonic() - started:.2f} s")
+
+
+def refuse_forbidden(environ: Any) -> None:
+    """Raises `UserError` that names every variable that would break the build."""
+    found = sorted(name for name in environ if name in FORBIDDEN)
+    if found:
+        raise errors.forbidden_environment(found)
+
+
+def pip_files(context: BuildContext) -> list[Path]:
+    """pip's configuration files, in the order in which pip reads them."""
+    home = Path(context.environ.get("HOME", "/"))
+    candidates = [
+        Path("/etc/pip.conf"),
+        home / ".pip" / "pip.conf",
+        home / ".config" / "pip" / "pip.conf",
+    ]
+    candidates += [b.path / "pip.conf" for b in context.bindings if b.type == "pip"]
+    if context.environ.get("PIP_CONFIG_FILE"):
+        candidates.append(Path(context.environ["PIP_CONFIG_FILE"]))
+    return [path for path in candidates if path.is_file()]
+
+
+def releases(settings: Settings, context: BuildContext, log: Log) -> tuple[Release, ...]:
+    """The built-in list, or the one that `BP_PYTHON_RELEASES` names."""
+    if settings.releases:
+        return load_releases(settings.releases, log, context.environ)
+    return builtin_releases()
+
+
+def restored(layers_dir: Path) -> Restored:
+    """What the lifecycle gave back; unreadable metadata counts as none."""
+    found: dict[str, dict[str, Any] | None] = {}
+    for name in (layers.PYTHON, layers.VENV):
+        try:
+            found[name] = read_layer_metadata(layers_dir, name)
+        except UnreadableLayer:
+            found[name] = {}
+    return Restored(
+        python=found[layers.PYTHON],
+        venv=found[layers.VENV],
+        python_present=(layers_dir / layers.PYTHON / "bin").is_dir(),
+        venv_present=(layers_dir / layers.VENV / "bin").is_dir(),
+    )
+
+

@@ -1,0 +1,163 @@
+"""Project, releases and restored keys -> what will be done, and why. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cnb.buildpack_plan import PlanEntry
+from python_buildpack import layers, versions
+from python_buildpack.layers import Decision, PythonKey, VenvKey
+from python_buildpack.pip_config import PipConfiguration
+from python_buildpack.project import Project
+from python_buildpack.redact import without_credentials
+from python_buildpack.releases import Release
+from python_buildpack.settings import Settings
+
+INSTALL_RECIPE = 1
+_LINES_KEPT = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restored:
+    """The `[metadata]` of the layers of the last build; None where there is none."""
+
+    python: Mapping[str, Any] | None
+    venv: Mapping[str, Any] | None
+    python_present: bool = False
+    venv_present: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What will be done. `at_build`: another buildpack needs the layers during the build."""
+
+    release: Release
+    origin: str
+    at_build: bool
+    python_key: PythonKey
+    python: Decision
+    venv_key: VenvKey
+    venv: Decision
+    installer: str
+    installer_reason: str
+    requirement_lines: Mapping[str, tuple[str, ...]]
+    changed_lines: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def make_plan(
+    project: Project,
+    settings: Settings,
+    releases: Sequence[Release],
+    restored: Restored,
+    entries: Sequence[PlanEntry],
+    pip_configuration: PipConfiguration,
+    *,
+    arch: str,
+    trim_recipe: int,
+    uv_version: str | None,
+    layers_dir: str,
+) -> Plan:
+    """Raises `UserError` for a version that cannot be had and for contradictions."""
+    previous = _previous_version(restored.python)
+    resolution = versions.resolve(
+        project.request,
+        releases,
+        arch=arch,
+        previous_version=previous,
+        requires_python=project.requires_python,
+    )
+    release = resolution.release
+    at_build = any(entry.metadata.get("build") is True for entry in entries)
+    python_key = PythonKey(
+        version=release.version,
+        archive_sha256=release.sha256,
+        trim_recipe=trim_recipe,
+        arch=arch,
+        glibc=release.glibc,
+        location=layers_dir,
+    )
+    installer, reason = choose_installer(project, settings, pip_configuration, uv_version)
+    requirements = project.requirements
+    inputs = {file.name: file.sha256 for file in requirements.files} if requirements else {}
+    lines = _lines(project)
+    venv_key = VenvKey(
+        python=release.version,
+        python_sha256=release.sha256,
+        manager="pip" if requirements else "none",
+        installer=installer if requirements else "none",
+        recipe=INSTALL_RECIPE,
+        inputs={**inputs, **project.local_digests},
+        options=tuple(
+            without_credentials(option)
+            for option in (*pip_configuration.uv_options, *settings.find_links)
+        ),
+        refresh=settings.refresh,
+        location=f"{layers_dir}:{project.root}",
+    )
+    python = _needed_at_build(
+        layers.compare(python_key, restored.python), at_build, restored.python_present
+    )
+    venv = _needed_at_build(
+        layers.compare(venv_key, restored.venv), at_build, restored.venv_present
+    )
+    old_lines = restored.venv.get("requirements") if restored.venv else None
+    return Plan(
+        release=release,
+        origin=resolution.origin,
+        at_build=at_build,
+        python_key=python_key,
+        python=python,
+        venv_key=venv_key,
+        venv=venv,
+        installer=installer,
+        installer_reason=reason,
+        requirement_lines=lines,
+        changed_lines=() if venv.reuse else tuple(layers.changed_lines(old_lines, lines)),
+        warnings=(*project.warnings, *resolution.warnings),
+    )
+
+
+def choose_installer(
+    project: Project,
+    settings: Settings,
+    pip_configuration: PipConfiguration,
+    uv_version: str | None,
+) -> tuple[str, str]:
+    """`uv <version>` or `pip`, and why."""
+    if settings.installer == "pip":
+        return "pip", "BP_PIP_INSTALLER=pip"
+    if uv_version is None:
+        return "pip", "uv is not at hand"
+    uv = f"uv {uv_version}"
+    if settings.installer == "uv":
+        return uv, "BP_PIP_INSTALLER=uv"
+    pip_only = project.requirements.pip_only if project.requirements else ()
+    if pip_only:
+        return "pip", f"uv lacks {', '.join(pip_only)}"
+    if pip_configuration.untranslated:
+        return "pip", f"pip is configured with {', '.join(pip_configuration.untranslated)}"
+    return uv, "it gives pip's answer, faster"
+
+
+def _needed_at_build(decision: Decision, at_build: bool, present: bool) -> Decision:
+    if decision.reuse and at_build and not present:
+        return Decision(reasons=("another buildpack needs it during the build",))
+    return decision
+
+
+def _previous_version(restored: Mapping[str, Any] | None) -> str | None:
+    key = restored.get("key") if restored else None
+    version = key.get("version") if isinstance(key, Mapping) else None
+    return version if isinstance(version, str) else None
+
+
+def _lines(project: Project) -> dict[str, tuple[str, ...]]:
+    if project.requirements is None:
+        return {}
+    return {
+        file.name: tuple(line.split(" --hash")[0].strip() for line in file.lines[:_LINES_KEPT])
+        for file in project.requirements.files
+    }

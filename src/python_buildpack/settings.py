@@ -1,0 +1,68 @@
+"""The settings that users give as environment variables: one table, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from python_buildpack import errors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A row of the README's table."""
+
+    name: str
+    default: str
+    help: str
+    kind: str = "text"
+
+
+TABLE: tuple[Setting, ...] = (
+    Setting(name="BP_CPYTHON_VERSION", default="", help="Python version: `3.13`, `3.13.2`, `>=3.12,<3.14`"),
+    Setting(name="BP_PYTHON_RELEASES", default="", help="release list (path or URL) in place of the built-in one"),
+    Setting(name="BP_DEPENDENCY_MIRROR", default="", help="fetch runtimes from this base URL; checksums still hold"),
+    Setting(name="BP_PYTHON_PROJECT_DIR", default="", help="sub-directory that holds the app"),
+    Setting(name="BP_PIP_REQUIREMENT", default="requirements.txt", help="requirement files to install, separated by spaces"),
+    Setting(name="BP_PIP_INSTALLER", default="auto", kind="auto|uv|pip", help="who installs: uv with pip as the judge, or one of them alone"),
+    Setting(name="BP_PIP_FIND_LINKS", default="", help="directories or URLs with wheels, separated by spaces"),
+    Setting(name="BP_PYTHON_REFRESH", default="", help="any new value installs the packages anew"),
+    Setting(name="BP_PYTHON_DISABLE", default="false", kind="true|false", help="`true`: detect fails, the buildpack stands aside"),
+    Setting(name="BP_LOG_LEVEL", default="info", kind="info|debug", help="`debug` shows commands and decisions"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The values of the settings that build uses."""
+
+    python_version: str
+    releases: str
+    mirror: str | None
+    project_dir: str
+    requirement_files: tuple[str, ...]
+    installer: str
+    find_links: tuple[str, ...]
+    refresh: str
+    debug: bool
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Raises `UserError` for a value that a setting cannot have."""
+    values = {
+        row.name: (environ.get(row.name, "").strip() or row.default) for row in TABLE
+    }
+    for row in TABLE:
+        if "|" in row.kind and values[row.name].lower() not in row.kind.split("|"):
+            raise errors.setting_invalid(row.name, values[row.name], ", ".join(row.kind.split("|")))
+    return Settings(
+        python_version=values["BP_CPYTHON_VERSION"],
+        releases=values["BP_PYTHON_RELEASES"],
+        mirror=values["BP_DEPENDENCY_MIRROR"] or None,
+        project_dir=values["BP_PYTHON_PROJECT_DIR"],
+        requirement_files=tuple(values["BP_PIP_REQUIREMENT"].split()),
+        installer=values["BP_PIP_INSTALLER"].lower(),
+        find_links=tuple(values["BP_PIP_FIND_LINKS"].split()),
+        refresh=values["BP_PYTHON_REFRESH"],
+        debug=values["BP_LOG_LEVEL"].lower() == "debug",
+    )

@@ -1,0 +1,65 @@
+"""The installers that come with the buildpack: uv, and pip's wheels."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.parser import Parser
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """`uv` is None where there is none; `pip_wheels` is empty in a source checkout."""
+
+    uv: Path | None
+    uv_version: str | None
+    pip_wheels: tuple[Path, ...]
+
+
+def find_tools(buildpack_dir: Path, environ: Mapping[str, str]) -> Tools:
+    """The package's own tools, else (a source checkout) the uv on PATH."""
+    uv: Path | None = buildpack_dir / "uv" / "uv"
+    version_file = buildpack_dir / "uv" / "VERSION"
+    if uv is not None and not uv.is_file():
+        found = shutil.which("uv", path=environ.get("PATH"))
+        uv = Path(found) if found else None
+    version = None
+    if uv is not None:
+        version = (
+            version_file.read_text().strip() if version_file.is_file() else _ask_version(uv)
+        )
+    wheels = sorted((buildpack_dir / "pip").glob("pip-*.whl"), key=_wheel_version, reverse=True)
+    return Tools(uv=uv, uv_version=version, pip_wheels=tuple(wheels))
+
+
+def _ask_version(uv: Path) -> str | None:
+    try:
+        done = subprocess.run([uv, "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    match = re.search(r"\d+(\.\d+)+", done.stdout)
+    return match[0] if match else None
+
+
+def _wheel_version(path: Path) -> Version:
+    return Version(path.name.split("-")[1])
+
+
+def pip_command(tools: Tools, python_version: str, venv_python: Path) -> list[str]:
+    """The command that is pip for the virtual environment: newest wheel that supports it."""
+    for wheel in tools.pip_wheels:
+        with zipfile.ZipFile(wheel) as archive:
+            name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+            metadata = Parser().parsestr(archive.read(name).decode())
+        if SpecifierSet(metadata["Requires-Python"] or "").contains(python_version):
+            return [str(venv_python), "-I", f"{wheel}/pip"]
+    return [sys.executable, "-I", "-m", "pip", "--python", str(venv_python)]
