@@ -1,0 +1,67 @@
+"""Service bindings (servicebinding.io, and the older platform directory)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binding:
+    """One bound service; its entries are files in `path`."""
+
+    name: str
+    type: str
+    provider: str
+    path: Path
+    keys: tuple[str, ...]
+
+    def read(self, key: str) -> bytes:
+        """The bytes of an entry. Raises `OSError`."""
+        return (self.path / key).read_bytes()
+
+
+def read_bindings(platform_dir: Path, environ: Mapping[str, str]) -> tuple[Binding, ...]:
+    """Every binding with a type, by name."""
+    root_name = environ.get("SERVICE_BINDING_ROOT") or environ.get("CNB_BINDINGS")
+    root = Path(root_name) if root_name else platform_dir / "bindings"
+    if not root.is_dir():
+        return ()
+    found = (
+        _read_binding(path)
+        for path in sorted(root.iterdir())
+        if path.is_dir() and not path.name.startswith(".")
+    )
+    return tuple(binding for binding in found if binding is not None)
+
+
+def _read_binding(path: Path) -> Binding | None:
+    # Older platforms keep the entries apart from the metadata.
+    metadata = path / "metadata" if (path / "metadata").is_dir() else path
+    entries = path / "secret" if (path / "secret").is_dir() else path
+    kind = _text(metadata / "type") or _text(metadata / "kind")
+    if not kind:
+        return None
+    keys = sorted(
+        entry.name
+        for entry in entries.iterdir()
+        if entry.is_file() and not entry.name.startswith(".") and entry.name not in _NOT_ENTRIES
+    )
+    return Binding(
+        name=path.name,
+        type=kind.lower(),
+        provider=_text(metadata / "provider"),
+        path=entries,
+        keys=tuple(keys),
+    )
+
+
+_NOT_ENTRIES = frozenset({"type", "kind", "provider"})
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""

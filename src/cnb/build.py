@@ -1,0 +1,49 @@
+"""What `bin/build` is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cnb.bindings import Binding, read_bindings
+from cnb.buildpack_plan import PlanEntry, read_buildpack_plan
+from cnb.store import read_store
+from cnb.target import Target, read_target
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildContext:
+    """Directories, plan, target, bindings and store; the environment as it was at the start."""
+
+    app_dir: Path
+    layers_dir: Path
+    buildpack_dir: Path
+    platform_dir: Path
+    plan: tuple[PlanEntry, ...]
+    target: Target
+    environ: Mapping[str, str]
+    bindings: tuple[Binding, ...]
+    store: Mapping[str, Any]
+
+
+def read_build_context(argv: Sequence[str], environ: Mapping[str, str], cwd: Path) -> BuildContext:
+    """`argv` holds the positional arguments (layers, platform, plan) of older platforms."""
+    given = [*argv, "", "", ""]
+    layers_dir = environ.get("CNB_LAYERS_DIR") or given[0]
+    platform_dir = environ.get("CNB_PLATFORM_DIR") or given[1]
+    plan_path = environ.get("CNB_BP_PLAN_PATH") or given[2]
+    if not (layers_dir and plan_path):
+        raise ValueError("the layers directory and the buildpack plan must be given")
+    return BuildContext(
+        app_dir=cwd,
+        layers_dir=Path(layers_dir),
+        buildpack_dir=Path(environ.get("CNB_BUILDPACK_DIR", ".")),
+        platform_dir=Path(platform_dir),
+        plan=read_buildpack_plan(Path(plan_path)),
+        target=read_target(environ),
+        environ=dict(environ),
+        bindings=read_bindings(Path(platform_dir), environ),
+        store=read_store(Path(layers_dir)),
+    )

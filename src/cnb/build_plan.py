@@ -1,0 +1,47 @@
+"""The build plan that detect writes. Imports next to nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+Alternative = tuple[Sequence[str], Sequence[tuple[str, Mapping[str, object]]]]
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return (
+        '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    )
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    return _text(str(value))
+
+
+def _tables(alternative: Alternative, prefix: str) -> list[str]:
+    provides, requires = alternative
+    lines: list[str] = []
+    for name in provides:
+        lines += [f"[[{prefix}provides]]", f"name = {_text(name)}"]
+    for name, metadata in requires:
+        lines += [f"[[{prefix}requires]]", f"name = {_text(name)}"]
+        if metadata:
+            lines.append(f"[{prefix}requires.metadata]")
+            lines += [f"{_text(key)} = {_value(value)}" for key, value in metadata.items()]
+    return lines
+
+
+def write_build_plan(path: str | os.PathLike[str], alternatives: Sequence[Alternative]) -> None:
+    """Write the first alternative as the plan and the others as `[[or]]` (build plan TOML)."""
+    lines: list[str] = []
+    for number, alternative in enumerate(alternatives):
+        if number:
+            lines.append("[[or]]")
+        lines += _tables(alternative, "or." if number else "")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
