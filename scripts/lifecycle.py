@@ -58,7 +58,9 @@ def ensure_lifecycle(log: Callable[[str], None]) -> Path:
     if (final / "creator").exists():
         return final
     if shutil.which("go") is None:
-        raise LifecycleError("Go (1.25 or newer) is needed to build the lifecycle; none is on PATH.")
+        raise LifecycleError(
+            "Go (1.25 or newer) is needed to build the lifecycle; none is on PATH."
+        )
     log(f"Building the lifecycle {version} (once; about a minute)")
     final.parent.mkdir(parents=True, exist_ok=True)
     # Built beside its final place and renamed: nobody ever sees half of it.

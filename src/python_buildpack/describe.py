@@ -15,7 +15,14 @@ _PROVIDED = frozenset({"python", "venv"})
 def describe(shop: Workshop, packages: Mapping[str, str]) -> None:
     """Write launch.toml and build.toml; tell the user what will start."""
     facts = read_app_facts(shop.project.root)
-    launch = plan_launch(shop.project.procfile, facts, packages, str(shop.venv_dir))
+    root = shop.project.root
+    launch = plan_launch(
+        shop.project.procfile,
+        facts,
+        packages,
+        str(shop.venv_dir),
+        working_dir=None if root == shop.context.app_dir else str(root),
+    )
     for warning in launch.warnings:
         shop.log.warning(warning)
     for notice in launch.notices:

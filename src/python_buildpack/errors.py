@@ -30,7 +30,9 @@ def python_version_invalid(source: str, value: str, hint: str) -> UserError:
     )
 
 
-def python_version_unknown(source: str, value: str, near: list[str], minors: list[str]) -> UserError:
+def python_version_unknown(
+    source: str, value: str, near: list[str], minors: list[str]
+) -> UserError:
     nearest = f"The nearest that exist: {', '.join(near)}.\n" if near else ""
     return UserError(
         "python-version-unknown",
@@ -118,4 +120,65 @@ def disk_full(what: str) -> UserError:
         f"No space left on the build's disk while {what}",
         "Free some space, or give the build more (Docker: `docker system df`; kpack: the pod's "
         "ephemeral storage), and build again.",
+    )
+
+
+def release_list_unreadable(source: str, why: str) -> UserError:
+    return UserError(
+        "release-list-unreadable",
+        f"The release list {source} cannot be used",
+        f"{why}\nCorrect BP_PYTHON_RELEASES, or remove it to use the built-in list.",
+    )
+
+
+def download_failed(url: str, why: str) -> UserError:
+    return UserError(
+        "download-failed",
+        f"{url} could not be downloaded",
+        f"{why}\nCheck the network and proxy settings, or set BP_DEPENDENCY_MIRROR to a mirror that "
+        "the build can reach, and build again.",
+    )
+
+
+def checksum_mismatch(url: str, expected: str, got: str) -> UserError:
+    return UserError(
+        "checksum-mismatch",
+        f"{url} is not the file that was expected",
+        f"Expected sha256 {expected}\nGot      sha256 {got}\n"
+        "Something between here and the source changed it: check the mirror or proxy. Nothing of "
+        "it was used.",
+    )
+
+
+def archive_broken(name: str, why: str) -> UserError:
+    return UserError(
+        "archive-broken",
+        f"The archive {name} cannot be unpacked",
+        f"{why}\nNothing of it was used. If the release list is your own, pack the archive again; "
+        "otherwise report it.",
+    )
+
+
+def archive_needs_zstd(name: str) -> UserError:
+    return UserError(
+        "archive-needs-zstd",
+        f"The archive {name} is compressed with zstd, which this Python cannot read",
+        "Use the packaged buildpack (it can), or install the package zstandard beside the "
+        "buildpack's other dependencies.",
+    )
+
+
+def runtime_unusable(version: str, why: str) -> UserError:
+    return UserError(
+        "runtime-unusable",
+        f"Python {version} does not start in this build image",
+        f"{why}\nUse a build image with a newer glibc, or choose another Python version.",
+    )
+
+
+def procfile_invalid(name: str, line: int, text: str, hint: str) -> UserError:
+    return UserError(
+        "procfile-invalid",
+        f"{name} line {line} is not a process: {text[:200]!r}",
+        f"{hint}\nFor example: web: gunicorn app:app",
     )

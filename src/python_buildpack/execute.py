@@ -9,14 +9,21 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cnb.build import BuildContext
 from cnb.exec_d import install_exec_d
-from cnb.layers import EnvFile, LayerTypes, remove_layer, write_layer_env, write_layer_toml
-from python_buildpack import layers, venv
+from cnb.layers import (
+    EnvFile,
+    LayerTypes,
+    read_layer_metadata,
+    remove_layer,
+    write_layer_env,
+    write_layer_toml,
+)
+from python_buildpack import launch, launch_wrapper, layers, venv
 from python_buildpack.exec_d import web_concurrency
 from python_buildpack.fetch import download
-from python_buildpack.launch import launch_environment
 from python_buildpack.log import Log
 from python_buildpack.pip_config import PipConfiguration
 from python_buildpack.plan import Plan
@@ -92,8 +99,8 @@ def _install_runtime(shop: Workshop) -> None:
     if packaged is not None:
         copy_runtime(packaged, shop.python_dir)
         return
-    archive = shop.work_dir / release.url.rsplit("/", 1)[-1]
-    shop.log.info(f"Downloading {release.url.rsplit('/', 1)[-1]}")
+    archive = shop.work_dir / release.file_name
+    shop.log.info(f"Downloading {release.file_name}")
     download(
         release.url,
         archive,
@@ -106,21 +113,25 @@ def _install_runtime(shop: Workshop) -> None:
     archive.unlink(missing_ok=True)
 
 
+def interpreter_name(release: Release) -> str:
+    """`python3.13`, or `python3.13t` for a free-threaded build."""
+    minor = ".".join(release.version.split(".")[:2])
+    return f"python{minor}{'t' if release.free_threaded else ''}"
+
+
 @contextlib.contextmanager
 def _interpreter(shop: Workshop) -> Iterator[Path]:
     """The layer's interpreter, lent for this step where the layer itself is reused."""
-    python = shop.python_dir / "bin" / "python3"
+    minor = interpreter_name(shop.plan.release)
+    python = shop.python_dir / "cpython" / "bin" / minor
     if python.exists():
         yield python
         return
     packaged = packaged_runtime(shop.context.buildpack_dir, shop.plan.release)
     try:
         if packaged is not None:
-            (shop.python_dir / "bin").mkdir(parents=True)
+            shop.python_dir.mkdir(parents=True)
             (shop.python_dir / "cpython").symlink_to(packaged)
-            minor = ".".join(shop.plan.release.version.split(".")[:2])
-            for name in ("python", "python3", f"python{minor}"):
-                (shop.python_dir / "bin" / name).symlink_to(f"../cpython/bin/python{minor}")
         else:
             _install_runtime(shop)
         yield python
@@ -155,10 +166,8 @@ def provide_packages(shop: Workshop) -> Mapping[str, str]:
     return packages
 
 
-def read_restored_venv(shop: Workshop) -> dict[str, object]:
+def read_restored_venv(shop: Workshop) -> dict[str, Any]:
     """The restored `[metadata]` of the `venv` layer."""
-    from cnb.layers import read_layer_metadata
-
     return read_layer_metadata(shop.context.layers_dir, layers.VENV) or {}
 
 
@@ -190,8 +199,13 @@ def _install(shop: Workshop, python: Path) -> Mapping[str, str]:
 
 
 def _write_launch_support(shop: Workshop) -> None:
-    files: tuple[EnvFile, ...] = launch_environment(str(shop.venv_dir), str(shop.project.root))
+    files: tuple[EnvFile, ...] = launch.launch_environment(
+        str(shop.venv_dir), str(shop.project.root)
+    )
     write_layer_env(shop.venv_dir, files)
+    wrapper = shop.venv_dir / launch.WRAPPER
+    wrapper.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(launch_wrapper.__file__, wrapper)
     script = shop.work_dir / "web-concurrency"
     script.write_bytes(web_concurrency.exec_d_script(f"{shop.venv_dir}/bin/python"))
     script.chmod(0o755)

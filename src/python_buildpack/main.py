@@ -131,5 +131,3 @@ def restored(layers_dir: Path) -> Restored:
         python_present=(layers_dir / layers.PYTHON / "bin").is_dir(),
         venv_present=(layers_dir / layers.VENV / "bin").is_dir(),
     )
-
-

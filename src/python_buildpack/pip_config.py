@@ -9,9 +9,27 @@ from pathlib import Path
 
 # Change nothing about what is installed.
 _HARMLESS = frozenset(
-    "disable-pip-version-check no-cache-dir cache-dir root-user-action progress-bar no-input quiet "
-    "verbose no-color retries timeout default-timeout cert config-file no-warn-script-location "
-    "no-compile compile prefer-binary keyring-provider".split()
+    [
+        "disable-pip-version-check",
+        "no-cache-dir",
+        "cache-dir",
+        "root-user-action",
+        "progress-bar",
+        "no-input",
+        "quiet",
+        "verbose",
+        "no-color",
+        "retries",
+        "timeout",
+        "default-timeout",
+        "cert",
+        "config-file",
+        "no-warn-script-location",
+        "no-compile",
+        "compile",
+        "prefer-binary",
+        "keyring-provider",
+    ]
 )
 
 
@@ -24,9 +42,7 @@ class PipConfiguration:
     untranslated: tuple[str, ...]
 
 
-def read_pip_configuration(
-    environ: Mapping[str, str], files: Sequence[Path]
-) -> PipConfiguration:
+def read_pip_configuration(environ: Mapping[str, str], files: Sequence[Path]) -> PipConfiguration:
     """Later files win, and variables win over files, as with pip."""
     values: dict[str, str] = {}
     for path in files:

@@ -125,9 +125,7 @@ def _read_requires_python(root: Path) -> Request | None:
     return Request(text=value, source="pyproject.toml requires-python", is_range=True)
 
 
-def _read_requirements(
-    root: Path, settings: Settings, warnings: list[str]
-) -> Requirements | None:
+def _read_requirements(root: Path, settings: Settings, warnings: list[str]) -> Requirements | None:
     names = sorted(p.name for p in root.iterdir()) if root.is_dir() else []
     if "requirements.txt" in names or settings.requirement_files != ("requirements.txt",):
         for folder in (".venv", "venv"):

@@ -15,8 +15,23 @@ from python_buildpack.redact import without_credentials
 
 # Options that uv takes with pip's meaning; any other hands the file to pip.
 UV_OPTIONS = frozenset(
-    "-r --requirement -c --constraint -e --editable -i --index-url --extra-index-url -f "
-    "--find-links --no-index --no-binary --only-binary --hash".split()
+    [
+        "-r",
+        "--requirement",
+        "-c",
+        "--constraint",
+        "-e",
+        "--editable",
+        "-i",
+        "--index-url",
+        "--extra-index-url",
+        "-f",
+        "--find-links",
+        "--no-index",
+        "--no-binary",
+        "--only-binary",
+        "--hash",
+    ]
 )
 _MAX_DEPTH = 50
 _MAX_BYTES = 64 * 1024 * 1024
@@ -171,7 +186,11 @@ def read_requirements(app_dir: Path, roots: Sequence[str]) -> Requirements:
 def _local_path(target: str, folder: str) -> str:
     # pip resolves local paths against the directory it runs in (the app's root), not the file's.
     del folder
-    path = re.sub(r"\[[^\]]*\]$", "", target.split(";")[0].strip().removeprefix("file://"))
+    path = re.sub(
+        r"\[[^\]]*\]$",
+        "",
+        target.split(";")[0].strip().removeprefix("file://").removeprefix("file:"),
+    )
     return os.path.normpath(path)
 
 

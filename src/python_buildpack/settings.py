@@ -49,9 +49,7 @@ class Settings:
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Raises `UserError` for a value that a setting cannot have."""
-    values = {
-        row.name: (environ.get(row.name, "").strip() or row.default) for row in TABLE
-    }
+    values = {row.name: (environ.get(row.name, "").strip() or row.default) for row in TABLE}
     for row in TABLE:
         if "|" in row.kind and values[row.name].lower() not in row.kind.split("|"):
             raise errors.setting_invalid(row.name, values[row.name], ", ".join(row.kind.split("|")))

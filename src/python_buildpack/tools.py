@@ -34,9 +34,7 @@ def find_tools(buildpack_dir: Path, environ: Mapping[str, str]) -> Tools:
         uv = Path(found) if found else None
     version = None
     if uv is not None:
-        version = (
-            version_file.read_text().strip() if version_file.is_file() else _ask_version(uv)
-        )
+        version = version_file.read_text().strip() if version_file.is_file() else _ask_version(uv)
     wheels = sorted((buildpack_dir / "pip").glob("pip-*.whl"), key=_wheel_version, reverse=True)
     return Tools(uv=uv, uv_version=version, pip_wheels=tuple(wheels))
 

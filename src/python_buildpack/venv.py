@@ -230,4 +230,3 @@ def check_packages(install: Install, tools: Tools, log: Log) -> None:
     code, output = run(command, environ=environ, cwd=install.app_dir, log=log, show=False)
     if code != 0:
         log.warning("The installed packages do not fit each other:\n" + output)
-

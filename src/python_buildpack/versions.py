@@ -142,9 +142,7 @@ def _unknown(
 
     near = sorted(sorted(same_minor, key=distance)[:3], key=lambda r: Version(r.version))
     minors = sorted({_minor(r) for r in offered}, key=Version, reverse=True)
-    return errors.python_version_unknown(
-        request.source, wanted, [r.version for r in near], minors
-    )
+    return errors.python_version_unknown(request.source, wanted, [r.version for r in near], minors)
 
 
 def _old_patch_warning(

@@ -43,7 +43,13 @@ def test_every_reason_is_given() -> None:
 
 def test_metadata_of_other_versions_is_a_reason_to_rebuild() -> None:
     """Unknown, missing or broken metadata never fails the build."""
-    for odd in ({}, {"format": 99}, {"format": FORMAT, "key": {"python": 1}}, "x", {"format": FORMAT}):
+    for odd in (
+        {},
+        {"format": 99},
+        {"format": FORMAT, "key": {"python": 1}},
+        "x",
+        {"format": FORMAT},
+    ):
         assert not compare(KEY, odd).reuse
     assert not compare(KEY, None).reuse
 

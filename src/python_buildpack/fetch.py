@@ -1,0 +1,243 @@
+"""Downloads: streamed, hashed on the way, resumed, retried; a file is whole or it is not there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import random
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from python_buildpack import errors
+from python_buildpack.log import Log
+from python_buildpack.redact import redact
+
+if TYPE_CHECKING:
+    import requests
+
+ATTEMPTS = 5
+FIRST_WAIT = 1.0  # seconds; doubled after each failure
+LONGEST_WAIT = 60.0
+TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two reads
+CHUNK = 1024 * 1024
+LIST_LIMIT = 32 * 1024 * 1024
+_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_SYSTEM_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+class _Retry(Exception):
+    """A failure that another attempt may not meet. `wait`: seconds that the server asked for."""
+
+    def __init__(self, why: str, wait: float | None = None) -> None:
+        super().__init__(why)
+        self.wait = wait
+
+
+def mirrored(url: str, mirror: str | None) -> str:
+    """`url` with scheme and host replaced by those of `mirror`, whose path goes first."""
+    if not mirror:
+        return url
+    base = urlsplit(mirror)
+    path = base.path.rstrip("/") + urlsplit(url).path
+    return urlunsplit((base.scheme, base.netloc, path, "", ""))
+
+
+def ca_bundle(environ: Mapping[str, str]) -> str | bool:
+    """The CA bundle to trust: the user's, else the image's, else requests' own (True)."""
+    for name in _CA_VARIABLES:
+        if environ.get(name):
+            return environ[name]
+    return next((path for path in _SYSTEM_BUNDLES if Path(path).is_file()), True)
+
+
+def download(
+    url: str,
+    destination: Path,
+    *,
+    sha256: str,
+    log: Log,
+    environ: Mapping[str, str],
+    mirror: str | None = None,
+    first_wait: float = FIRST_WAIT,
+) -> None:
+    """Put the file with the digest `sha256` at `destination`.
+
+    Takes http, https and file URLs. Raises `UserError` when the file cannot be had, when its bytes
+    are not those expected, and when the disk is full; `destination` does not exist then.
+    """
+    target = mirrored(url, mirror)
+    partial = destination.with_name(destination.name + ".part")
+    partial.unlink(missing_ok=True)
+    try:
+        if urlsplit(target).scheme == "file":
+            digest = _copy(Path(unquote(urlsplit(target).path)), partial)
+        else:
+            digest = _download(target, partial, log, environ, first_wait)
+        if digest != sha256:
+            raise errors.checksum_mismatch(redact(target), sha256, digest)
+        partial.replace(destination)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise errors.disk_full(f"downloading {redact(target)}") from None
+        raise errors.download_failed(redact(target), str(error)) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def fetch_bytes(
+    url: str, *, log: Log, environ: Mapping[str, str], first_wait: float = FIRST_WAIT
+) -> bytes:
+    """A small file, whole. Raises `UserError` when it cannot be had."""
+
+    def once(session: requests.Session) -> bytes:
+        with _get(session, url, 0) as response:
+            body = response.raw.read(LIST_LIMIT + 1, decode_content=True)
+        if len(body) > LIST_LIMIT:
+            raise errors.download_failed(redact(url), "It is larger than 32 MiB.")
+        return bytes(body)
+
+    with _session(environ) as session:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return once(session)
+            except _Retry as failure:
+                _pause(url, failure, attempt, first_wait, log)
+    raise AssertionError("unreachable")
+
+
+def _copy(source: Path, partial: Path) -> str:
+    hasher = hashlib.sha256()
+    with source.open("rb") as reader, partial.open("xb") as writer:
+        while chunk := reader.read(CHUNK):
+            hasher.update(chunk)
+            writer.write(chunk)
+    return hasher.hexdigest()
+
+
+def _session(environ: Mapping[str, str]) -> requests.Session:
+    import requests
+
+    session = requests.Session()
+    session.verify = ca_bundle(environ)
+    session.headers["User-Agent"] = "pycnb-python-buildpack"
+    session.headers["Accept-Encoding"] = "identity"
+    return session
+
+
+def _get(session: requests.Session, url: str, offset: int) -> requests.Response:
+    """The answer to a GET from byte `offset` on. Raises `_Retry` or `UserError`."""
+    import requests
+
+    headers = {"Range": f"bytes={offset}-"} if offset else {}
+    try:
+        # Proxies and netrc are read from the environment by requests itself.
+        response = session.get(url, stream=True, timeout=TIMEOUT, headers=headers)
+    except (requests.exceptions.SSLError, requests.exceptions.InvalidURL) as error:
+        raise errors.download_failed(redact(url), redact(str(error))) from None
+    except requests.exceptions.InvalidSchema as error:
+        raise errors.download_failed(redact(url), str(error)) from None
+    except requests.exceptions.RequestException as error:
+        raise _Retry(redact(str(error))) from None
+    status = response.status_code
+    if status in (408, 425, 429) or status >= 500:
+        wait = response.headers.get("Retry-After", "")
+        response.close()
+        raise _Retry(
+            f"the server answered {status} {response.reason}",
+            float(wait) if wait.isdecimal() else None,
+        )
+    if status >= 400 and not (status == 416 and offset):
+        response.close()
+        raise errors.download_failed(
+            redact(url), f"The server answered {status} {response.reason}."
+        )
+    return response
+
+
+def _download(
+    url: str, partial: Path, log: Log, environ: Mapping[str, str], first_wait: float
+) -> str:
+    hasher = hashlib.sha256()
+    progress = _Progress(log)
+    with _session(environ) as session, partial.open("xb") as file:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                done = file.tell()
+                with _get(session, url, done) as response:
+                    if done and response.status_code != 206:
+                        # The server cannot resume: from the start.
+                        file.seek(0)
+                        file.truncate()
+                        hasher = hashlib.sha256()
+                    _stream(response, file.write, hasher, progress)
+                break
+            except _Retry as failure:
+                _pause(url, failure, attempt, first_wait, log)
+    return hasher.hexdigest()
+
+
+class _Writer(Protocol):
+    def __call__(self, data: bytes, /) -> int: ...
+
+
+def _stream(
+    response: requests.Response, write: _Writer, hasher: _Hash, progress: _Progress
+) -> None:
+    import urllib3.exceptions
+
+    length = response.headers.get("Content-Length", "")
+    expected = int(length) if length.isdecimal() else None
+    received = 0
+    try:
+        while True:
+            chunk = response.raw.read(CHUNK)
+            if not chunk:
+                break
+            write(chunk)
+            hasher.update(chunk)
+            received += len(chunk)
+            progress.add(len(chunk), expected)
+    except urllib3.exceptions.HTTPError as error:
+        raise _Retry(f"the connection broke: {error}") from None
+    if expected is not None and received < expected:
+        raise _Retry(f"the connection ended after {received} of {expected} bytes")
+
+
+def _pause(url: str, failure: _Retry, attempt: int, first_wait: float, log: Log) -> None:
+    if attempt == ATTEMPTS:
+        raise errors.download_failed(redact(url), f"{failure} (tried {ATTEMPTS} times)") from None
+    wait = first_wait * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
+    if failure.wait is not None:
+        wait = failure.wait
+    wait = min(wait, LONGEST_WAIT)
+    log.info(f"{failure}; attempt {attempt + 1} of {ATTEMPTS} in {wait:.1f} s")
+    time.sleep(wait)
+
+
+class _Progress:
+    """Says every two seconds how far a download has come."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._last = time.monotonic()
+        self._done = 0
+
+    def add(self, count: int, expected: int | None) -> None:
+        self._done += count
+        now = time.monotonic()
+        if now - self._last >= 2:
+            self._last = now
+            total = f" of {expected / 1e6:.0f}" if expected else ""
+            self._log.progress(f"{self._done / 1e6:.0f}{total} MB")

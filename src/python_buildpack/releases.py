@@ -1,0 +1,119 @@
+"""The releases of CPython that can be installed, and how long each minor version is supported.
+
+A release list is JSON: `{"format": 1, "releases": [{...}]}`, one object per archive with the
+fields of `Release`. A `url` may be relative: it then resolves against the list's own place.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
+
+from python_buildpack import errors
+from python_buildpack.log import Log
+
+FORMAT = 1
+DATA_DIR = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """One archive. `arch` is `amd64` or `arm64`; `glibc` is the oldest that it runs on."""
+
+    version: str
+    arch: str
+    free_threaded: bool
+    flavour: str
+    build: str
+    glibc: str
+    url: str
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """The archive's file name, unescaped."""
+        return unquote(urlsplit(self.url).path.rsplit("/", 1)[-1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Support:
+    """When a minor version's upstream support ends, and from when it is refused."""
+
+    end_of_life: datetime.date
+    refused_from: datetime.date
+
+
+def builtin_releases() -> tuple[Release, ...]:
+    """The list that comes with the buildpack."""
+    path = DATA_DIR / "releases.json"
+    return parse_releases(path.read_bytes(), str(path), base="")
+
+
+def builtin_support() -> dict[str, Support]:
+    """Minor version -> its dates, from `data/support.json`."""
+    table = json.loads((DATA_DIR / "support.json").read_bytes())
+    return {
+        minor: Support(
+            end_of_life=datetime.date.fromisoformat(dates["end_of_life"]),
+            refused_from=datetime.date.fromisoformat(dates["refused_from"]),
+        )
+        for minor, dates in table["minors"].items()
+    }
+
+
+def load_releases(source: str, log: Log, environ: Mapping[str, str]) -> tuple[Release, ...]:
+    """The list at `source`, a path or an http(s) or file URL.
+
+    Raises `UserError` when it cannot be had or is not a release list.
+    """
+    if re.match(r"https?://", source):
+        from python_buildpack.fetch import fetch_bytes
+
+        return parse_releases(fetch_bytes(source, log=log, environ=environ), source, base=source)
+    path = Path(unquote(urlsplit(source).path) if source.startswith("file://") else source)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise errors.release_list_unreadable(source, str(error)) from None
+    return parse_releases(data, source, base=path.absolute().as_uri())
+
+
+def parse_releases(data: bytes, source: str, *, base: str) -> tuple[Release, ...]:
+    """Raises `UserError` for anything that is not a release list of this format."""
+    try:
+        table = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise errors.release_list_unreadable(source, f"It is not JSON: {error}.") from None
+    if not isinstance(table, dict) or table.get("format") != FORMAT:
+        raise errors.release_list_unreadable(source, f'It lacks "format": {FORMAT}.')
+    entries = table.get("releases")
+    if not isinstance(entries, list) or not entries:
+        raise errors.release_list_unreadable(source, 'It has no list of "releases".')
+    return tuple(_release(entry, number, source, base) for number, entry in enumerate(entries))
+
+
+def _release(entry: Any, number: int, source: str, base: str) -> Release:
+    values: dict[str, Any] = {}
+    for field in fields(Release):
+        value = entry.get(field.name) if isinstance(entry, dict) else None
+        expected = bool if field.name == "free_threaded" else str
+        if not isinstance(value, expected):
+            raise errors.release_list_unreadable(
+                source, f"Release {number}: {field.name} is missing or of the wrong type."
+            )
+        values[field.name] = value
+    if not re.fullmatch(r"[0-9a-f]{64}", values["sha256"]):
+        raise errors.release_list_unreadable(source, f"Release {number}: sha256 is not one.")
+    if not re.fullmatch(r"3\.\d+\.\d+((a|b|rc)\d+)?", values["version"]):
+        raise errors.release_list_unreadable(
+            source, f"Release {number}: {values['version']!r} is not a version."
+        )
+    if base:
+        values["url"] = urljoin(base, values["url"])
+    return Release(**values)

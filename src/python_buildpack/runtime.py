@@ -1,0 +1,298 @@
+"""The `python` layer's contents: an archive of CPython unpacked, trimmed and byte-compiled.
+
+The runtime lies in `<layer>/cpython`, so that its shared libraries do not come on the image's
+LD_LIBRARY_PATH as those of `<layer>/lib` would. `<layer>/bin` holds links to the interpreter.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import posixpath
+import re
+import shutil
+import struct
+import subprocess
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from python_buildpack import errors
+
+TRIM_RECIPE = 1  # raise it when the bytes of an unpacked runtime change
+# Where the lifecycle puts the layer: what the byte code names as its source.
+USUAL_PLACE = "/layers/pycnb_python/python/cpython"
+MAX_FILES = 100_000
+MAX_BYTES = 4 * 1024**3
+_CHUNK = 1024 * 1024
+
+_REMOVED = re.compile(
+    r"""
+    (.*/)?__pycache__(/.*)?
+    | .*\.(pyc|pyo|a|la)
+    | bin/(?!python(3(\.\d+)?t?)?$).+
+    | share/(man|doc)(/.*)? | lib/pkgconfig(/.*)?
+    | lib/(lib)?(tcl|tk|itcl|thread|tdbc|Tix)\d?[^/]*(/.*)?
+    | lib/python3\.\d+t?/(
+        (test|idlelib|tkinter|turtledemo|ensurepip)(/.*)?
+        | turtle\.py
+        | site-packages/(?!README\.txt$).+
+        | ([^/]+/)?([^/]+/)?(test|tests)/.*
+        | lib-dynload/(_tkinter|_test|_xxtest|xx|_ctypes_test)[^/]*
+        | config-[^/]*/.*\.(o|a)
+      )
+    """,
+    re.VERBOSE,
+)
+
+
+def is_kept(path: str) -> bool:
+    """Whether the trim recipe keeps `path`, which is relative to the runtime's root."""
+    return _REMOVED.fullmatch(path) is None
+
+
+def install_runtime(archive: Path, layer_dir: Path) -> None:
+    """Make the layer from a release's archive (`install_only` and `full` ones alike).
+
+    Raises `UserError` for a broken or hostile archive, a runtime that does not start and a full
+    disk; the layer's directory is gone then.
+    """
+    root = layer_dir / "cpython"
+    try:
+        unpack(archive, root)
+        if "install_only_stripped" not in archive.name:
+            strip_tree(root)
+        minor = find_minor(root, archive.name)
+        link_interpreter(layer_dir, minor)
+        compile_runtime(root, minor)
+    except OSError as error:
+        shutil.rmtree(layer_dir, ignore_errors=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise errors.disk_full(f"unpacking {archive.name}") from None
+        raise
+    except BaseException:
+        shutil.rmtree(layer_dir, ignore_errors=True)
+        raise
+
+
+def copy_runtime(packaged: Path, layer_dir: Path) -> None:
+    """Make the layer from a runtime that is unpacked, trimmed and compiled already."""
+    try:
+        shutil.copytree(packaged, layer_dir / "cpython", symlinks=True, copy_function=_copy_file)
+        link_interpreter(layer_dir, find_minor(packaged, packaged.name))
+    except (OSError, shutil.Error) as error:
+        shutil.rmtree(layer_dir, ignore_errors=True)
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space" in str(
+            error
+        ):
+            raise errors.disk_full("copying the Python runtime") from None
+        raise
+
+
+def _copy_file(source: str, destination: str) -> None:
+    # Times are the lifecycle's business; only bytes and modes count.
+    shutil.copyfile(source, destination)
+    Path(destination).chmod(0o755 if os.access(source, os.X_OK) else 0o644)
+
+
+def find_minor(root: Path, name: str) -> str:
+    """The name of the interpreter's version: `3.13`, or `3.13t` for a free-threaded one."""
+    for path in sorted((root / "bin").glob("python3.*")):
+        if re.fullmatch(r"python3\.\d+t?", path.name) and path.is_file():
+            return path.name.removeprefix("python")
+    raise errors.archive_broken(name, "It holds no bin/python3.X.")
+
+
+def link_interpreter(layer_dir: Path, minor: str) -> None:
+    """Links in `<layer>/bin`, which the lifecycle puts on PATH."""
+    bin_dir = layer_dir / "bin"
+    bin_dir.mkdir(parents=True, exist_ok=True)
+    for name in ("python", "python3", f"python{minor}"):
+        (bin_dir / name).symlink_to(f"../cpython/bin/python{minor}")
+
+
+def unpack(archive: Path, root: Path) -> None:
+    """Unpack what the trim recipe keeps into `root`. Raises `UserError`; see `checked_members`."""
+    root.mkdir(parents=True)
+    written: dict[str, Path] = {}
+    try:
+        with _open(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+            for member, path in checked_members(tar, archive.name):
+                if not is_kept(path):
+                    continue
+                target = root / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if member.isdir():
+                    target.mkdir(exist_ok=True)
+                elif member.issym():
+                    target.symlink_to(member.linkname)
+                elif member.islnk():
+                    source = written.get(_inner_path(member.linkname) or "")
+                    if source is None:
+                        raise errors.archive_broken(
+                            archive.name, f"{member.name!r} links to a file that is not kept."
+                        )
+                    shutil.copy(source, target)
+                    written[path] = target
+                else:
+                    content = tar.extractfile(member)
+                    assert content is not None
+                    with target.open("xb") as file:
+                        shutil.copyfileobj(content, file, _CHUNK)
+                    target.chmod(0o755 if member.mode & 0o111 else 0o644)
+                    written[path] = target
+    except (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError) as error:
+        raise errors.archive_broken(archive.name, f"{error or 'It ends too early'}.") from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # gzip and zstd report bad data as an OSError without a number.
+        raise errors.archive_broken(archive.name, f"{error}.") from None
+
+
+def _open(archive: Path) -> IO[bytes]:
+    with archive.open("rb") as file:
+        magic = file.read(4)
+    if magic == b"\x28\xb5\x2f\xfd":
+        return _open_zstd(archive)
+    if magic[:2] == b"\x1f\x8b":
+        import gzip
+
+        return cast("IO[bytes]", gzip.open(archive, "rb"))
+    raise errors.archive_broken(archive.name, "It is neither gzip nor zstd.")
+
+
+def _open_zstd(archive: Path) -> IO[bytes]:
+    try:
+        import zstandard
+    except ImportError:
+        raise errors.archive_needs_zstd(archive.name) from None
+    return cast("IO[bytes]", zstandard.open(archive, "rb"))
+
+
+def _inner_path(name: str) -> str | None:
+    """A member's path below the runtime's root, None for one outside (a build's leftovers)."""
+    for top in ("python/install/", "python/"):
+        if name.startswith(top):
+            return name[len(top) :].rstrip("/") or None
+    return None
+
+
+def checked_members(tar: tarfile.TarFile, name: str) -> Iterator[tuple[tarfile.TarInfo, str]]:
+    """The members of the runtime with their paths below its root.
+
+    Raises `UserError` for whatever could write, or lead, outside of that root, and for an archive
+    that is absurdly large.
+    """
+    seen: set[str] = set()
+    links: set[str] = set()
+    total = 0
+    full = False
+    for member in tar:
+        if len(seen) >= MAX_FILES:
+            raise errors.archive_broken(name, f"It holds more than {MAX_FILES} files.")
+        parts = member.name.split("/")
+        if member.name.startswith("/") or ".." in parts or "\0" in member.name:
+            raise errors.archive_broken(name, f"It holds the path {member.name!r}.")
+        full = full or member.name.startswith("python/install")
+        if full and not member.name.startswith("python/install/"):
+            continue
+        path = _inner_path(member.name)
+        if path is None:
+            continue
+        path = posixpath.normpath(path)
+        if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
+            raise errors.archive_broken(name, f"{member.name!r} is a device or a pipe.")
+        if path in seen and not member.isdir():
+            raise errors.archive_broken(name, f"It holds {member.name!r} twice.")
+        above = path
+        while above := posixpath.dirname(above):
+            if above in links:
+                raise errors.archive_broken(name, f"{member.name!r} goes through a link.")
+        if path in links:
+            raise errors.archive_broken(name, f"It holds {member.name!r} twice.")
+        if member.issym():
+            reached = posixpath.normpath(
+                posixpath.join("root", posixpath.dirname(path), member.linkname)
+            )
+            if member.linkname.startswith("/") or not reached.startswith("root/"):
+                raise errors.archive_broken(name, f"The link {member.name!r} leads out of it.")
+            links.add(path)
+        if member.islnk() and ".." in member.linkname.split("/"):
+            raise errors.archive_broken(name, f"The link {member.name!r} leads out of it.")
+        total += member.size
+        if total > MAX_BYTES:
+            raise errors.archive_broken(name, f"It unpacks to more than {MAX_BYTES} bytes.")
+        seen.add(path)
+        yield member, path
+
+
+def compile_runtime(root: Path, minor: str) -> None:
+    """Byte-compile the standard library on every core.
+
+    Unchecked, because the lifecycle changes the sources' times; with the usual place of the layer
+    as the sources' path, so that the bytes do not depend on where this happens.
+    """
+    python = root / "bin" / f"python{minor}"
+    command = [
+        str(python), "-I", "-S", "-m", "compileall", "-q", "-j", "0",
+        "--invalidation-mode", "unchecked-hash",
+        "-s", str(root), "-p", USUAL_PLACE, str(root / "lib" / f"python{minor}"),
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", env={"LC_ALL": "C.UTF-8"}
+        )
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOEXEC, errno.EACCES):
+            raise
+        raise errors.runtime_unusable(minor, str(error)) from None
+    # 1: some file did not compile, which lib2to3's own samples never do; other codes: no start.
+    if (
+        done.returncode not in (0, 1)
+        or not (root / "lib" / f"python{minor}" / "__pycache__").is_dir()
+    ):
+        if "No space left" in done.stderr + done.stdout:
+            raise errors.disk_full("byte-compiling the Python runtime")
+        raise errors.runtime_unusable(minor, (done.stderr or done.stdout).strip()[-2000:])
+
+
+def strip_tree(root: Path) -> None:
+    """Remove debugging symbols from every ELF file below `root`."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder) / name
+            if path.is_symlink() or not (".so" in name or path.parent.name == "bin"):
+                continue
+            data = path.read_bytes()
+            stripped = strip_elf(data)
+            if len(stripped) < len(data):
+                path.write_bytes(stripped)
+
+
+def strip_elf(data: bytes) -> bytes:
+    """A 64-bit little-endian ELF file without what no loader reads; any other data unchanged.
+
+    Symbols for debugging and the table of sections lie behind the last segment: they are cut off.
+    """
+    if data[:6] != b"\x7fELF\x02\x01" or len(data) < 64:
+        return data
+    offset, size, count = (
+        struct.unpack_from("<Q", data, 32)[0],
+        *struct.unpack_from("<HH", data, 54),
+    )
+    end = offset + size * count
+    for number in range(count):
+        where = offset + number * size
+        if where + 56 > len(data):
+            return data
+        start, length = struct.unpack_from("<Q16xQ", data, where + 8)
+        end = max(end, start + length)
+    if end >= len(data):
+        return data
+    header = bytearray(data[:end])
+    struct.pack_into("<Q", header, 40, 0)  # e_shoff
+    struct.pack_into("<HH", header, 60, 0, 0)  # e_shnum, e_shstrndx
+    return bytes(header)
