@@ -3,6 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+RUN := PYTHONPATH=src:scripts $(PY)
 APP ?= examples/flask
 IMAGE ?= my-app
 RUNTIME ?= archive
@@ -21,19 +22,19 @@ $(VENV)/.done: requirements/dev.txt
 	@touch $@
 
 demo: venv ## build APP into an image with the real lifecycle, start it, ask it for a page
-	@$(PY) scripts/demo.py --app $(APP)
+	@$(RUN) scripts/demo.py --app $(APP)
 
 image: venv ## build APP into IMAGE with pack and Docker
-	@$(PY) scripts/image.py --app $(APP) --image $(IMAGE)
+	@$(RUN) scripts/image.py --app $(APP) --image $(IMAGE)
 
 package: venv ## the self-contained buildpack under dist/ (ARCH=amd64|arm64, RUNTIME=archive|host)
-	@$(PY) scripts/package.py $(if $(ARCH),--arch $(ARCH)) --runtime $(RUNTIME)
+	@$(RUN) scripts/package.py $(if $(ARCH),--arch $(ARCH)) --runtime $(RUNTIME)
 
 release-list: venv ## regenerate the list of Python releases
-	@$(PY) scripts/release_list.py
+	@$(RUN) scripts/release_list.py
 
 runtime-archive: venv ## pack an installed CPython: PYTHON=/path/to/python3.13 OUT=dir
-	@$(PY) scripts/runtime_archive.py --python $(PYTHON) --out $(OUT)
+	@$(RUN) scripts/runtime_archive.py --python $(PYTHON) --out $(OUT)
 
 check: venv ## types and style
 	$(PY) -m ruff check .

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -19,8 +20,6 @@ import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from python_buildpack import runtime
 
@@ -53,6 +52,11 @@ def main() -> None:
     print(
         f"Wrote {given.out / str(release['url'])} ({release['version']}, sha256 {release['sha256']})"
     )
+
+
+def this_arch() -> str:
+    """This machine's architecture, as images name it."""
+    return ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
 def probe(python: str) -> dict[str, Any]:

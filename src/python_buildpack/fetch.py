@@ -149,7 +149,7 @@ def _get(session: requests.Session, url: str, offset: int) -> requests.Response:
     except requests.exceptions.InvalidSchema as error:
         raise errors.download_failed(redact(url), str(error)) from None
     except requests.exceptions.RequestException as error:
-        raise _Retry(redact(str(error))) from None
+        raise _Retry(_reason(error)) from None
     status = response.status_code
     if status in (408, 425, 429) or status >= 500:
         wait = response.headers.get("Retry-After", "")
@@ -164,6 +164,13 @@ def _get(session: requests.Session, url: str, offset: int) -> requests.Response:
             redact(url), f"The server answered {status} {response.reason}."
         )
     return response
+
+
+def _reason(error: Exception) -> str:
+    """The innermost words of a failed connection."""
+    cause: object = error.args[0] if error.args else error
+    text = str(getattr(cause, "reason", cause))
+    return redact(text.split("): ", 1)[-1])
 
 
 def _download(

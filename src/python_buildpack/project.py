@@ -128,12 +128,12 @@ def _read_requires_python(root: Path) -> Request | None:
 def _read_requirements(root: Path, settings: Settings, warnings: list[str]) -> Requirements | None:
     names = sorted(p.name for p in root.iterdir()) if root.is_dir() else []
     if "requirements.txt" in names or settings.requirement_files != ("requirements.txt",):
-        for folder in (".venv", "venv"):
-            if (root / folder / "pyvenv.cfg").is_file():
-                warnings.append(
-                    f"{folder}/ is a virtual environment that was committed. It is not used: "
-                    "delete it and add it to .gitignore."
-                )
+        warnings += [
+            f"{folder}/ is a virtual environment that was committed. It is not used: "
+            "delete it and add it to .gitignore."
+            for folder in (".venv", "venv")
+            if (root / folder / "pyvenv.cfg").is_file()
+        ]
         return read_requirements(root, settings.requirement_files)
     others = [name for name in OTHER_LOCKS if name in names]
     if others:

@@ -229,13 +229,13 @@ def checked_members(tar: tarfile.TarFile, name: str) -> Iterator[tuple[tarfile.T
         yield member, path
 
 
-def compile_runtime(root: Path, minor: str) -> None:
-    """Byte-compile the standard library on every core.
+def compile_runtime(root: Path, minor: str, interpreter: Path | None = None) -> None:
+    """Byte-compile the standard library on every core, by its own interpreter or another one.
 
     Unchecked, because the lifecycle changes the sources' times; with the usual place of the layer
     as the sources' path, so that the bytes do not depend on where this happens.
     """
-    python = root / "bin" / f"python{minor}"
+    python = interpreter or root / "bin" / f"python{minor}"
     command = [
         str(python), "-I", "-S", "-m", "compileall", "-q", "-j", "0",
         "--invalidation-mode", "unchecked-hash",
