@@ -1,0 +1,243 @@
+"""A platform on this machine: the real lifecycle with neither Docker nor a registry.
+
+Directories and images (as OCI layouts) lie below one workspace; the image's process is started by
+the real launcher, on this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import oci_layout
+
+BUILDPACK_ID = "pycnb_python"
+RUN_IMAGE = "demo/run"
+APP_IMAGE = "demo/app"
+PLATFORM_API = "0.13"
+START_SECONDS = 60
+
+
+class PlatformError(Exception):
+    """Raised with a text for the user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """Where everything lies. `user` is who the phases run as; None: whoever runs this."""
+
+    root: Path
+    binaries: Path
+    user: int | None = None
+
+    @property
+    def app(self) -> Path:
+        return self.root / "workspace"
+
+    @property
+    def layers(self) -> Path:
+        return self.root / "layers"
+
+    @property
+    def buildpack_layers(self) -> Path:
+        return self.layers / BUILDPACK_ID
+
+    @property
+    def layout(self) -> Path:
+        return self.root / "layout"
+
+    @property
+    def uid(self) -> int:
+        return os.getuid() if self.user is None else self.user
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """What a build printed, how it ended and how many seconds it took."""
+
+    code: int
+    log: str
+    seconds: float
+
+
+def prepare(
+    root: Path, buildpack: Path, version: str, binaries: Path, user: int | None = None
+) -> Workspace:
+    """What a platform prepares: directories, the buildpack, the order, a run image."""
+    space = Workspace(root=root, binaries=binaries, user=user)
+    for name in ("platform/env", "cache", "layout", f"buildpacks/{BUILDPACK_ID}"):
+        (root / name).mkdir(parents=True)
+    (root / "buildpacks" / BUILDPACK_ID / version).symlink_to(buildpack.resolve())
+    (root / "order.toml").write_text(
+        f'[[order]]\n[[order.group]]\nid = "pycnb/python"\nversion = "{version}"\n'
+    )
+    oci_layout.write_run_image(space.layout, RUN_IMAGE)
+    return space
+
+
+def fresh(space: Workspace, app: Path, settings: Mapping[str, str]) -> None:
+    """Empty layers, a copy of the app, the build's environment: as each build starts."""
+    for folder in (space.app, space.layers, space.root / "platform" / "env"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+    for name, value in settings.items():
+        (space.root / "platform" / "env" / name).write_text(value)
+    shutil.copytree(
+        app,
+        space.app,
+        symlinks=True,
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    if space.user is not None:
+        for folder, _, names in os.walk(space.root):
+            for path in (Path(folder), *(Path(folder) / name for name in names)):
+                os.chown(path, space.user, space.user, follow_symlinks=False)
+
+
+def create(space: Workspace, app: Path, settings: Mapping[str, str] | None = None) -> Build:
+    """One build by `creator`, as pack starts it: fresh layers and app, the same cache."""
+    fresh(space, app, settings or {})
+    arguments = [
+        "-app", str(space.app), "-layers", str(space.layers),
+        "-platform", str(space.root / "platform"), "-buildpacks", str(space.root / "buildpacks"),
+        "-order", str(space.root / "order.toml"), "-cache-dir", str(space.root / "cache"),
+        "-uid", str(space.uid), "-gid", str(space.uid),
+        "-launcher", str(space.binaries / "launcher"),
+        "-layout", "-layout-dir", str(space.layout), "-run-image", RUN_IMAGE, APP_IMAGE,
+    ]  # fmt: skip
+    return _phase(space, "creator", arguments)
+
+
+def run_phases(space: Workspace, app: Path, settings: Mapping[str, str] | None = None) -> Build:
+    """One build phase by phase, as kpack does: each a process of its own, none of them root."""
+    fresh(space, app, settings or {})
+    layers, root = str(space.layers), space.root
+    group, plan, analyzed = (f"{layers}/{n}.toml" for n in ("group", "plan", "analyzed"))
+    layout = ["-layout", "-layout-dir", str(space.layout)]
+    who = ["-uid", str(space.uid), "-gid", str(space.uid)]
+    buildpacks = ["-buildpacks", str(root / "buildpacks")]
+    platform = ["-platform", str(root / "platform")]
+    cache = ["-cache-dir", str(root / "cache")]
+    phases: list[tuple[str, list[str]]] = [
+        ("analyzer", [*layout, *who, "-layers", layers, "-analyzed", analyzed,
+                      "-run-image", RUN_IMAGE, APP_IMAGE]),
+        ("detector", [*buildpacks, *platform, "-app", str(space.app), "-layers", layers,
+                      "-order", str(root / "order.toml"), "-group", group, "-plan", plan]),
+        ("restorer", [*layout, *who, *cache, "-layers", layers, "-group", group,
+                      "-analyzed", analyzed]),
+        ("builder", [*buildpacks, *platform, "-app", str(space.app), "-layers", layers,
+                     "-group", group, "-plan", plan]),
+        ("exporter", [*layout, *who, *cache, "-app", str(space.app), "-layers", layers,
+                      "-group", group, "-analyzed", analyzed,
+                      "-launcher", str(space.binaries / "launcher"), APP_IMAGE]),
+    ]  # fmt: skip
+    started_at = time.monotonic()
+    log = ""
+    for name, arguments in phases:
+        done = _phase(space, name, arguments)
+        log += f"===> {name}\n{done.log}"
+        if done.code:
+            break
+    return Build(code=done.code, log=log, seconds=time.monotonic() - started_at)
+
+
+def _phase(space: Workspace, name: str, arguments: Sequence[str]) -> Build:
+    environ = {
+        **os.environ,
+        "CNB_PLATFORM_API": PLATFORM_API,
+        "CNB_EXPERIMENTAL_MODE": "warn",
+        "CNB_NO_COLOR": "true",
+    }
+    if space.user is not None:
+        environ["HOME"] = str(space.root)
+    started_at = time.monotonic()
+    done = subprocess.run(
+        [str(space.binaries / name), *arguments],
+        env=environ,
+        cwd=space.root,
+        user=space.user,
+        group=space.user,
+        extra_groups=None if space.user is None else [],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    return Build(code=done.returncode, log=done.stdout, seconds=time.monotonic() - started_at)
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def started(
+    space: Workspace, port: int, process_type: str = "web", output: IO[bytes] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of the image on this machine, by the real launcher."""
+    process = subprocess.Popen(
+        [process_type],  # the launcher goes by the name that it is started with
+        executable=space.binaries / "launcher",
+        env=launch_environment(space, port),
+        cwd=space.app,
+        stdin=subprocess.DEVNULL,
+        stdout=output or subprocess.DEVNULL,
+        stderr=output or subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def launch_environment(space: Workspace, port: int) -> dict[str, str]:
+    """What a container would start with."""
+    return {
+        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+        "HOME": str(space.root),
+        "CNB_LAYERS_DIR": str(space.layers),
+        "CNB_APP_DIR": str(space.app),
+        "CNB_PLATFORM_API": PLATFORM_API,
+        "PORT": str(port),
+    }
+
+
+def get(url: str, process: subprocess.Popen[bytes]) -> str:
+    """The body of a page, as soon as the process answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with opener.open(url, timeout=5) as response:
+                return str(response.read().decode())
+        except urllib.error.HTTPError as error:
+            raise PlatformError(f"The app answers {error.code} to GET {url}.") from None
+        except OSError as error:
+            if process.poll() is not None:
+                raise PlatformError(f"The app ended with code {process.returncode}.") from None
+            if time.monotonic() > deadline:
+                raise PlatformError(f"No answer within {START_SECONDS} s: {error}") from None
+            time.sleep(0.1)
