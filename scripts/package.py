@@ -279,7 +279,8 @@ def compile_code(made: Path, work: Path, arch: str, release: Release) -> None:
     """Byte-compile the code and its dependencies: where it will lie, nobody can write."""
     place = f"/cnb/buildpacks/pycnb_python/{version()}"
     command = [
-        str(interpreter(made / "runtime", work, arch, release)), "-I", "-m", "compileall", "-q",
+        str(interpreter(made / "runtime", work, arch, release)), "-I", "-B", "-m", "compileall",
+        "-q", "-f",
         "--invalidation-mode", "unchecked-hash", "-s", str(made), "-p", place,
         str(made / "src"), str(made / "vendor"),
     ]  # fmt: skip

@@ -237,7 +237,8 @@ def compile_runtime(root: Path, minor: str, interpreter: Path | None = None) -> 
     """
     python = interpreter or root / "bin" / f"python{minor}"
     command = [
-        str(python), "-I", "-S", "-m", "compileall", "-q", "-j", "0",
+        # -B and -f: else what compileall itself imports is left compiled the usual way.
+        str(python), "-I", "-S", "-B", "-m", "compileall", "-q", "-f", "-j", "0",
         "--invalidation-mode", "unchecked-hash",
         "-s", str(root), "-p", USUAL_PLACE, str(root / "lib" / f"python{minor}"),
     ]  # fmt: skip

@@ -94,6 +94,7 @@ def _tool_environment(install: Install) -> dict[str, str]:
         {
             "VIRTUAL_ENV": str(install.venv),
             "PATH": f"{install.venv}/bin:{install.environ.get('PATH', '/usr/bin:/bin')}",
+            "PYTHONDONTWRITEBYTECODE": "1",
             "SOURCE_DATE_EPOCH": str(_SOURCE_DATE),
             "TMPDIR": str(install.work_dir),
             "HOME": install.environ.get("HOME", str(install.work_dir)),
@@ -162,7 +163,7 @@ def _pip(install: Install, tools: Tools, log: Log) -> tuple[int, str]:
     code, output = run(command, environ=environ, cwd=install.app_dir, log=log)
     if code == 0:
         compile_command = [
-            str(venv_python), "-I", "-m", "compileall", "-q", "-j", "0",
+            str(venv_python), "-I", "-B", "-m", "compileall", "-q", "-f", "-j", "0",
             "--invalidation-mode", "unchecked-hash", str(site_packages(install.venv)),
         ]  # fmt: skip
         # Packages may hold files that are no valid Python (templates): not our error.
