@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 MODULE_DIR = Path(__file__).resolve().parent.parent / "tools" / "lifecycle"
@@ -50,11 +50,16 @@ def lifecycle_version(module_dir: Path = MODULE_DIR) -> str:
     return found[1]
 
 
+def tool_dir(name: str, module_dir: Path) -> Path:
+    """Where the binaries of a Go module are kept: a new place for each state of its files."""
+    sums = (module_dir / "go.mod").read_bytes() + (module_dir / "go.sum").read_bytes()
+    return cache_dir() / f"{name}-{hashlib.sha256(sums).hexdigest()[:12]}"
+
+
 def ensure_lifecycle(log: Callable[[str], None]) -> Path:
     """The directory that holds `lifecycle`, `launcher` and a link per phase; built if need be."""
     version = lifecycle_version()
-    sums = (MODULE_DIR / "go.mod").read_bytes() + (MODULE_DIR / "go.sum").read_bytes()
-    final = cache_dir() / f"lifecycle-{version}-{hashlib.sha256(sums).hexdigest()[:12]}"
+    final = tool_dir(f"lifecycle-{version}", MODULE_DIR)
     if (final / "creator").exists():
         return final
     if shutil.which("go") is None:
@@ -67,7 +72,9 @@ def ensure_lifecycle(log: Callable[[str], None]) -> Path:
     with tempfile.TemporaryDirectory(prefix="lifecycle-", dir=final.parent) as work:
         out = Path(work) / "out"
         out.mkdir()
-        _go_build(version, out)
+        flags = f"-s -w -X {MODULE}/cmd.Version={version}"
+        commands = (f"{MODULE}/cmd/lifecycle", f"{MODULE}/cmd/launcher")
+        go_build(MODULE_DIR, f"{out}/", flags, commands)
         for phase in PHASES:
             (out / phase).symlink_to("lifecycle")
         out.chmod(0o755)
@@ -79,23 +86,15 @@ def ensure_lifecycle(log: Callable[[str], None]) -> Path:
     return final
 
 
-def _go_build(version: str, out: Path) -> None:
+def go_build(module_dir: Path, out: str, flags: str, packages: Sequence[str]) -> None:
+    """Build `packages` of the module into `out`."""
     command = [
-        "go",
-        "build",
-        "-trimpath",
-        "-buildvcs=false",
-        "-mod=readonly",
-        "-ldflags",
-        f"-s -w -X {MODULE}/cmd.Version={version}",
-        "-o",
-        f"{out}/",
-        f"{MODULE}/cmd/lifecycle",
-        f"{MODULE}/cmd/launcher",
-    ]
+        "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", flags,
+        "-o", out, *packages,
+    ]  # fmt: skip
     done = subprocess.run(
         command,
-        cwd=MODULE_DIR,
+        cwd=module_dir,
         env={**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -103,7 +102,7 @@ def _go_build(version: str, out: Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise LifecycleError(f"go build of the lifecycle failed:\n{done.stdout.rstrip()}")
+        raise LifecycleError(f"go build of {module_dir.name} failed:\n{done.stdout.rstrip()}")
 
 
 def main() -> int:

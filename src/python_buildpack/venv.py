@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from python_buildpack import errors, hints
+from python_buildpack.fetch import ca_bundle
 from python_buildpack.log import Log
 from python_buildpack.pip_config import PipConfiguration
 from python_buildpack.redact import without_credentials
@@ -18,6 +19,8 @@ from python_buildpack.requirements import Requirements
 from python_buildpack.run import child_environment, run
 from python_buildpack.tools import Tools, pip_command
 
+# One set of certificates for uv, pip and what a package's build may fetch.
+_CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 _SOURCE_DATE = 315532801  # the lifecycle's own mtime, 1980-01-01T00:00:01Z
 
 
@@ -89,8 +92,10 @@ def _files(install: Install) -> list[str]:
 
 
 def _tool_environment(install: Install) -> dict[str, str]:
+    bundle = ca_bundle(install.environ)
+    trusted = dict.fromkeys(_CA_VARIABLES, bundle) if isinstance(bundle, str) else {}
     return child_environment(
-        install.environ,
+        {**trusted, **install.environ},
         {
             "VIRTUAL_ENV": str(install.venv),
             "PATH": f"{install.venv}/bin:{install.environ.get('PATH', '/usr/bin:/bin')}",

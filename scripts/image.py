@@ -1,0 +1,47 @@
+"""Build an app into an image with pack and Docker; what is missing on the way is made."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from builder import BUILDER, create_builder
+from demo import ensure_package, say
+from docker_host import DockerError, docker
+from lifecycle import LifecycleError
+from pack_cli import build_app, ensure_pack, pack_on_path
+from package import PackageError
+from python_buildpack.errors import UserError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--app", type=Path, required=True)
+    parser.add_argument("--image", required=True)
+    given = parser.parse_args()
+    try:
+        build_image(given.app, given.image)
+    except UserError as error:
+        print(f"{error.title}\n{error.body}", file=sys.stderr)
+        return 1
+    except (DockerError, LifecycleError, PackageError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def build_image(app: Path, image: str) -> None:
+    """`pack build`, with a builder that is made here."""
+    pack = pack_on_path() or ensure_pack(say)
+    buildpack = ensure_package()
+    with docker(say) as host, tempfile.TemporaryDirectory(prefix="pycnb-image-") as work:
+        create_builder(host, pack, buildpack, Path(work), say)
+        say(f"pack build {image} --path {app}")
+        done = build_app(pack, host, Path(work) / "pack", image, BUILDER, app, {})
+        print(done.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

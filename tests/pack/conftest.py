@@ -1,0 +1,74 @@
+"""pack, a Docker daemon, and a builder whose build image has no Python."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import builder
+import package
+import runtime_archive
+from docker_host import Docker, docker
+from pack_cli import build_app, ensure_pack
+
+EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pack:
+    """Everything that `pack build` needs."""
+
+    pack: Path
+    docker: Docker
+    work: Path
+    buildpack: Path
+
+    def build(
+        self,
+        image: str,
+        app: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        check: bool = True,
+    ) -> str:
+        """Build `app` into `image`; what pack printed."""
+        return build_app(
+            self.pack, self.docker, self.work / "pack", image, builder.BUILDER, app,
+            settings or {}, check=check,
+        ).stdout  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[Docker]:
+    """A Docker daemon."""
+    with docker(print) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def platform(host: Docker) -> Iterator[Pack]:
+    """The builder is made once; it holds the packaged buildpack."""
+    with tempfile.TemporaryDirectory(prefix="pycnb-pack-") as name:
+        work = Path(name)
+        pack = ensure_pack(print)
+        buildpack = package.package(runtime_archive.this_arch(), "host", work / "dist")
+        builder.create_builder(host, pack, buildpack, work, print)
+        yield Pack(pack=pack, docker=host, work=work, buildpack=buildpack)
+
+
+@pytest.fixture
+def image(host: Docker) -> Iterator[str]:
+    """A name for an image and for its build's volumes, removed afterwards."""
+    name = f"pycnb/test-{os.getpid()}-{os.urandom(4).hex()}"
+    yield name
+    host.run("image", "rm", "--force", name, check=False)
+    volumes = host.run("volume", "ls", "--quiet").stdout.split()
+    short = name.replace("/", "_")
+    for volume in volumes:
+        if short in volume:
+            host.run("volume", "rm", volume, check=False)
