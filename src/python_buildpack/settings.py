@@ -64,3 +64,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         refresh=values["BP_PYTHON_REFRESH"],
         debug=values["BP_LOG_LEVEL"].lower() == "debug",
     )
+
+
+def markdown_table() -> str:
+    """The table of settings as the README shows it."""
+    rows = [
+        f"| `{row.name}` | {f'`{row.default}`' if row.default else ''} | {row.help} |"
+        for row in TABLE
+    ]
+    return "\n".join(["| name | default | what it does |", "|---|---|---|", *rows, ""])
