@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import package
@@ -19,7 +21,6 @@ SUITE = "bookworm"
 BASE = "pycnb/base:local"
 BUILD = "pycnb/build:local"
 RUN = "pycnb/run:local"
-BUILDER = "pycnb/builder:local"
 PLATFORM_APIS = tuple(f"0.{number}" for number in range(7, 16))
 BUILDPACK_APIS = tuple(f"0.{number}" for number in range(7, 13))
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -102,11 +103,14 @@ def lifecycle_archive(target: Path, log: Callable[[str], None]) -> Path:
     return target
 
 
-def create_builder(
+@contextlib.contextmanager
+def builder(
     docker: Docker, pack: Path, buildpack: Path, work: Path, log: Callable[[str], None]
-) -> None:
-    """A builder that holds the buildpack and nothing else."""
+) -> Iterator[str]:
+    """The name of a builder that holds the buildpack and nothing else; it is removed afterwards."""
     ensure_images(docker, log)
+    # A name of its own: several may be made at the same time, each with another buildpack.
+    name = f"pycnb/builder:{os.getpid()}-{os.urandom(4).hex()}"
     archive = lifecycle_archive(work / "lifecycle.tgz", log)
     config = work / "builder.toml"
     config.write_text(
@@ -116,6 +120,10 @@ def create_builder(
         f'[lifecycle]\nuri = "{archive}"\n'
     )
     run_pack(
-        pack, docker, work / "pack", "builder", "create", BUILDER, "--config", str(config),
+        pack, docker, work / "pack", "builder", "create", name, "--config", str(config),
         "--pull-policy", "never",
     )  # fmt: skip
+    try:
+        yield name
+    finally:
+        docker.run("image", "rm", "--force", name, check=False)

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from builder import BUILDER, create_builder
+from builder import builder
 from demo import ensure_package, say
 from docker_host import DockerError, docker
 from lifecycle import LifecycleError
@@ -36,10 +36,13 @@ def build_image(app: Path, image: str) -> None:
     """`pack build`, with a builder that is made here."""
     pack = pack_on_path() or ensure_pack(say)
     buildpack = ensure_package()
-    with docker(say) as host, tempfile.TemporaryDirectory(prefix="pycnb-image-") as work:
-        create_builder(host, pack, buildpack, Path(work), say)
+    with (
+        docker(say) as host,
+        tempfile.TemporaryDirectory(prefix="pycnb-image-") as work,
+        builder(host, pack, buildpack, Path(work), say) as name,
+    ):
         say(f"pack build {image} --path {app}")
-        done = build_app(pack, host, Path(work) / "pack", image, BUILDER, app, {})
+        done = build_app(pack, host, Path(work) / "pack", image, name, app, {})
         print(done.stdout)
 
 

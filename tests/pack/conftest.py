@@ -27,6 +27,7 @@ class Pack:
     docker: Docker
     work: Path
     buildpack: Path
+    builder: str
 
     def build(
         self,
@@ -38,7 +39,7 @@ class Pack:
     ) -> str:
         """Build `app` into `image`; what pack printed."""
         return build_app(
-            self.pack, self.docker, self.work / "pack", image, builder.BUILDER, app,
+            self.pack, self.docker, self.work / "pack", image, self.builder, app,
             settings or {}, check=check,
         ).stdout  # fmt: skip
 
@@ -57,8 +58,8 @@ def platform(host: Docker) -> Iterator[Pack]:
         work = Path(name)
         pack = ensure_pack(print)
         buildpack = package.package(runtime_archive.this_arch(), "host", work / "dist")
-        builder.create_builder(host, pack, buildpack, work, print)
-        yield Pack(pack=pack, docker=host, work=work, buildpack=buildpack)
+        with builder.builder(host, pack, buildpack, work, print) as made:
+            yield Pack(pack=pack, docker=host, work=work, buildpack=buildpack, builder=made)
 
 
 @pytest.fixture
