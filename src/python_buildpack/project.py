@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from python_buildpack import errors
+from python_buildpack.app_files import AppFiles
 from python_buildpack.detection import is_misspelt_requirements
 from python_buildpack.procfile import ProcfileEntry, parse_procfile
 from python_buildpack.requirements import (
@@ -18,11 +16,6 @@ from python_buildpack.requirements import (
 )
 from python_buildpack.settings import Settings
 from python_buildpack.versions import Request
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 OTHER_LOCKS = ("Pipfile.lock", "Pipfile", "poetry.lock", "uv.lock", "pdm.lock", "pylock.toml")
 
@@ -44,52 +37,36 @@ def read_project(app_dir: Path, settings: Settings) -> Project:
     """Raises `UserError` for files that cannot be read or understood."""
     root = app_dir / settings.project_dir
     warnings: list[str] = []
-    request = _read_request(root, settings, warnings)
-    requirements = _read_requirements(root, settings, warnings)
-    procfile = root / "Procfile"
+    files = AppFiles(root)
+    request = _read_request(files, settings, warnings)
+    requirements = _read_requirements(files, settings, warnings)
     return Project(
         root=root,
         request=request,
-        requires_python=_read_requires_python(root),
+        requires_python=_read_requires_python(files),
         requirements=requirements,
         local_digests=_local_digests(root, requirements),
-        procfile=parse_procfile(_read(procfile)) if procfile.is_file() else None,
+        procfile=parse_procfile(files.data("Procfile")) if "Procfile" in files.names else None,
         warnings=tuple(warnings),
     )
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise errors.file_unreadable(path.name, str(error)) from None
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return _read(path).decode()
-    except UnicodeDecodeError as error:
-        raise errors.file_unreadable(path.name, f"It is not UTF-8 text: {error}.") from None
-
-
-def _read_request(root: Path, settings: Settings, warnings: list[str]) -> Request | None:
+def _read_request(files: AppFiles, settings: Settings, warnings: list[str]) -> Request | None:
     if settings.python_version:
         return Request(text=settings.python_version, source="BP_CPYTHON_VERSION")
-    runtime = root / "runtime.txt"
-    if runtime.is_file():
-        text = _read_text(runtime).strip()
+    if "runtime.txt" in files.names:
+        text = files.text("runtime.txt").strip()
         version = text.removeprefix("python-")
         warnings.append(
             "runtime.txt is deprecated. Delete it and commit a file .python-version "
             f"with the line: {version}"
         )
         return Request(text=version, source="runtime.txt")
-    path = root / ".python-version"
-    if not path.is_file():
+    if ".python-version" not in files.names:
         return None
     lines = [
         (number, line.partition("#")[0].strip())
-        for number, line in enumerate(_read_text(path).splitlines(), start=1)
+        for number, line in enumerate(files.text(".python-version").splitlines(), start=1)
     ]
     versions = [(number, line) for number, line in lines if line]
     if len(versions) != 1:
@@ -101,32 +78,20 @@ def _read_request(root: Path, settings: Settings, warnings: list[str]) -> Reques
     return Request(text=version, source=f".python-version line {number}")
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(_read_text(path))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise errors.file_unreadable(path.name, f"It is not valid TOML: {error}.") from None
-
-
-def _read_requires_python(root: Path) -> Request | None:
-    lock = root / "Pipfile.lock"
-    if lock.is_file() and not (root / "requirements.txt").is_file():
-        try:
-            json.loads(_read_text(lock))
-        except ValueError as error:
-            raise errors.file_unreadable("Pipfile.lock", f"It is not JSON: {error}.") from None
-    path = root / "pyproject.toml"
-    if not path.is_file():
+def _read_requires_python(files: AppFiles) -> Request | None:
+    if "pyproject.toml" not in files.names:
         return None
-    project = _read_toml(path).get("project")
+    project = files.toml("pyproject.toml").get("project")
     value = project.get("requires-python") if isinstance(project, dict) else None
     if not isinstance(value, str) or not value.strip():
         return None
     return Request(text=value, source="pyproject.toml requires-python", is_range=True)
 
 
-def _read_requirements(root: Path, settings: Settings, warnings: list[str]) -> Requirements | None:
-    names = sorted(p.name for p in root.iterdir()) if root.is_dir() else []
+def _read_requirements(
+    files: AppFiles, settings: Settings, warnings: list[str]
+) -> Requirements | None:
+    names, root = sorted(files.names), files.root
     if "requirements.txt" in names or settings.requirement_files != ("requirements.txt",):
         warnings += [
             f"{folder}/ is a virtual environment that was committed. It is not used: "
@@ -142,15 +107,15 @@ def _read_requirements(root: Path, settings: Settings, warnings: list[str]) -> R
     if misspelt:
         raise errors.requirements_misspelt(misspelt[0])
     for name in ("pyproject.toml", "setup.py"):
-        if name in names and _declares_packages(root / name):
+        if name in names and _declares_packages(files, name):
             raise errors.not_supported_yet(f"{name} without requirements.txt")
     return None
 
 
-def _declares_packages(path: Path) -> bool:
-    if path.name == "setup.py":
+def _declares_packages(files: AppFiles, name: str) -> bool:
+    if name == "setup.py":
         return True
-    table = _read_toml(path)
+    table = files.toml(name)
     return "project" in table or "build-system" in table
 
 

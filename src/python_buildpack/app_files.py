@@ -1,0 +1,77 @@
+"""The files in the app's root: each is read once, and parsed once."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from python_buildpack import errors
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MAX_BYTES = 64 * 1024 * 1024
+
+
+class AppFiles:
+    """Reads below `root`. What cannot be read, or understood, raises a `UserError` with its line."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @functools.cached_property
+    def names(self) -> frozenset[str]:
+        """The names of the regular files in the root itself, links to files included."""
+        try:
+            with os.scandir(self.root) as entries:
+                return frozenset(entry.name for entry in entries if entry.is_file())
+        except OSError as error:
+            raise errors.file_unreadable(str(self.root), f"{error.strerror}.") from None
+
+    @functools.cache  # noqa: B019 - there is one object of this class for each build
+    def data(self, name: str) -> bytes:
+        """The bytes of a file."""
+        path = self.root / name
+        try:
+            if not path.is_file():
+                raise errors.file_unreadable(name, "It is not a regular file.")
+            if path.stat().st_size > MAX_BYTES:
+                raise errors.file_unreadable(name, "It is larger than 64 MiB.")
+            return path.read_bytes()
+        except OSError as error:
+            raise errors.file_unreadable(name, f"{error.strerror}.") from None
+
+    @functools.cache  # noqa: B019
+    def text(self, name: str) -> str:
+        """The text of a UTF-8 file."""
+        data = self.data(name)
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise errors.file_unreadable(f"{name} line {line}", "It is not UTF-8 text.") from None
+
+    @functools.cache  # noqa: B019
+    def toml(self, name: str) -> dict[str, Any]:
+        """The table that a TOML file holds."""
+        try:
+            return tomllib.loads(self.text(name))
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            raise errors.file_unreadable(name, f"It is not valid TOML: {error}.") from None
+
+    @functools.cache  # noqa: B019
+    def json(self, name: str) -> dict[str, Any]:
+        """The object that a JSON file holds."""
+        try:
+            value = json.loads(self.text(name))
+        except (ValueError, RecursionError) as error:
+            raise errors.file_unreadable(name, f"It is not valid JSON: {error}.") from None
+        if not isinstance(value, dict):
+            raise errors.file_unreadable(name, "It is not a JSON object.")
+        return value
