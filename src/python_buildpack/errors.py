@@ -73,7 +73,7 @@ def requirements_misspelt(name: str) -> UserError:
     )
 
 
-def requirements_cycle_too_deep(name: str) -> UserError:
+def requirements_too_deep(name: str) -> UserError:
     return UserError(
         "requirements-too-deep",
         f"{name}: requirement files are nested more than 50 deep",

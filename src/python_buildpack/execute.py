@@ -21,10 +21,11 @@ from cnb.layers import (
     write_layer_env,
     write_layer_toml,
 )
-from python_buildpack import launch, launch_wrapper, layers, venv
+from python_buildpack import installer, launch, launch_wrapper, layers, venv
 from python_buildpack.exec_d import web_concurrency
 from python_buildpack.fetch import download
 from python_buildpack.log import Log
+from python_buildpack.managers.declaration import InstallSet
 from python_buildpack.pip_config import PipConfiguration
 from python_buildpack.plan import Plan
 from python_buildpack.project import Project
@@ -149,17 +150,19 @@ def provide_packages(shop: Workshop) -> Mapping[str, str]:
         write_layer_toml(layers_dir, layers.VENV, types, restored)
         return dict(restored.get("packages", {}))
     remove_layer(layers_dir, layers.VENV)
+    for notice in shop.project.packages.notices:
+        log.info(notice)
     log.info("Installing packages: " + "; ".join((*plan.venv.reasons, *plan.changed_lines)))
     packages: Mapping[str, str] = {}
     with _interpreter(shop) as python:
         venv.create_venv(shop.venv_dir, python, plan.release.version)
-        if shop.project.requirements is not None:
-            packages = _install(shop, python)
+        if shop.project.packages.install is not None:
+            packages = _install(shop, shop.project.packages.install, python)
         _write_launch_support(shop)
         metadata = {
             "format": layers.FORMAT,
             "key": layers.as_table(plan.venv_key),
-            "requirements": {name: list(lines) for name, lines in plan.requirement_lines.items()},
+            "requirements": {name: list(lines) for name, lines in plan.shown.items()},
             "packages": dict(packages),
         }
         write_layer_toml(layers_dir, layers.VENV, types, metadata)
@@ -171,26 +174,25 @@ def read_restored_venv(shop: Workshop) -> dict[str, Any]:
     return read_layer_metadata(shop.context.layers_dir, layers.VENV) or {}
 
 
-def _install(shop: Workshop, python: Path) -> Mapping[str, str]:
-    plan, requirements = shop.plan, shop.project.requirements
-    assert requirements is not None
+def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Mapping[str, str]:
+    plan = shop.plan
     shop.log.info(f"with {plan.installer}: {plan.installer_reason}")
-    install = venv.Install(
+    install = installer.Install(
         venv=shop.venv_dir,
         python=python,
         python_version=plan.release.version,
         app_dir=shop.project.root,
         cache_dir=shop.cache_dir,
         work_dir=shop.work_dir,
-        requirements=requirements,
+        install_set=install_set,
         find_links=shop.settings.find_links,
         pip_configuration=shop.pip_configuration,
         installer=plan.installer,
-        may_fall_back=shop.settings.installer == "auto",
+        may_fall_back=shop.settings.installer == "auto" and not install_set.locked,
         environ=shop.context.environ,
     )
-    venv.install_packages(install, shop.tools, shop.log)
-    venv.check_packages(install, shop.tools, shop.log)
+    installer.install_packages(install, shop.tools, shop.log)
+    installer.check_packages(install, shop.tools, shop.log)
     venv.tidy(shop.venv_dir)
     packages = venv.installed_packages(shop.venv_dir)
     count = len(packages)

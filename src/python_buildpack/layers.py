@@ -36,6 +36,8 @@ class VenvKey:
     recipe: int
     inputs: Mapping[str, str]
     options: tuple[str, ...]
+    groups: tuple[str, ...]
+    extras: tuple[str, ...]
     refresh: str
     location: str
 
@@ -53,6 +55,8 @@ _NAMES = {
     "manager": "the package manager",
     "installer": "the installer",
     "options": "the installer's options",
+    "groups": "BP_PYTHON_GROUPS",
+    "extras": "BP_PYTHON_EXTRAS",
     "refresh": "BP_PYTHON_REFRESH",
 }
 

@@ -42,7 +42,7 @@ class Plan:
     venv: Decision
     installer: str
     installer_reason: str
-    requirement_lines: Mapping[str, tuple[str, ...]]
+    shown: Mapping[str, tuple[str, ...]]
     changed_lines: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -80,20 +80,20 @@ def make_plan(
         location=layers_dir,
     )
     installer, reason = choose_installer(project, settings, pip_configuration, uv_version)
-    requirements = project.requirements
-    inputs = {file.name: file.sha256 for file in requirements.files} if requirements else {}
-    lines = _lines(project)
+    packages = project.packages
     venv_key = VenvKey(
         python=release.version,
         python_sha256=release.sha256,
-        manager="pip" if requirements else "none",
-        installer=installer if requirements else "none",
+        manager=packages.manager,
+        installer=installer if packages.install else "none",
         recipe=INSTALL_RECIPE,
-        inputs={**inputs, **project.local_digests},
+        inputs=packages.inputs,
         options=tuple(
             without_credentials(option)
             for option in (*pip_configuration.uv_options, *settings.find_links)
         ),
+        groups=settings.groups,
+        extras=settings.extras,
         refresh=settings.refresh,
         location=f"{layers_dir}:{project.root}",
     )
@@ -103,7 +103,8 @@ def make_plan(
     venv = _needed_at_build(
         layers.compare(venv_key, restored.venv), at_build, restored.venv_present
     )
-    old_lines = restored.venv.get("requirements") if restored.venv else None
+    shown = {name: lines[:_LINES_KEPT] for name, lines in packages.shown.items()}
+    old_shown = restored.venv.get("requirements") if restored.venv else None
     return Plan(
         release=release,
         origin=resolution.origin,
@@ -114,8 +115,8 @@ def make_plan(
         venv=venv,
         installer=installer,
         installer_reason=reason,
-        requirement_lines=lines,
-        changed_lines=() if venv.reuse else tuple(layers.changed_lines(old_lines, lines)),
+        shown=shown,
+        changed_lines=() if venv.reuse else tuple(layers.changed_lines(old_shown, shown)),
         warnings=(*project.warnings, *resolution.warnings),
     )
 
@@ -127,6 +128,9 @@ def choose_installer(
     uv_version: str | None,
 ) -> tuple[str, str]:
     """`uv <version>` or `pip`, and why."""
+    install = project.packages.install
+    if install is not None and install.locked and uv_version is not None:
+        return f"uv {uv_version}", "the lock is complete: there is nothing to resolve"
     if settings.installer == "pip":
         return "pip", "BP_PIP_INSTALLER=pip"
     if uv_version is None:
@@ -134,9 +138,8 @@ def choose_installer(
     uv = f"uv {uv_version}"
     if settings.installer == "uv":
         return uv, "BP_PIP_INSTALLER=uv"
-    pip_only = project.requirements.pip_only if project.requirements else ()
-    if pip_only:
-        return "pip", f"uv lacks {', '.join(pip_only)}"
+    if install is not None and install.pip_only:
+        return "pip", f"uv lacks {', '.join(install.pip_only)}"
     if pip_configuration.untranslated:
         return "pip", f"pip is configured with {', '.join(pip_configuration.untranslated)}"
     return uv, "it gives pip's answer, faster"
@@ -152,12 +155,3 @@ def _previous_version(restored: Mapping[str, Any] | None) -> str | None:
     key = restored.get("key") if restored else None
     version = key.get("version") if isinstance(key, Mapping) else None
     return version if isinstance(version, str) else None
-
-
-def _lines(project: Project) -> dict[str, tuple[str, ...]]:
-    if project.requirements is None:
-        return {}
-    return {
-        file.name: tuple(line.split(" --hash")[0].strip() for line in file.lines[:_LINES_KEPT])
-        for file in project.requirements.files
-    }

@@ -7,17 +7,11 @@ from pathlib import Path
 
 from python_buildpack import errors
 from python_buildpack.app_files import AppFiles
-from python_buildpack.detection import is_misspelt_requirements
+from python_buildpack.managers import read_packages
+from python_buildpack.managers.declaration import Declaration
 from python_buildpack.procfile import ProcfileEntry, parse_procfile
-from python_buildpack.requirements import (
-    Requirements,
-    digest_local_project,
-    read_requirements,
-)
 from python_buildpack.settings import Settings
 from python_buildpack.versions import Request
-
-OTHER_LOCKS = ("Pipfile.lock", "Pipfile", "poetry.lock", "uv.lock", "pdm.lock", "pylock.toml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +21,7 @@ class Project:
     root: Path
     request: Request | None
     requires_python: Request | None
-    requirements: Requirements | None
-    local_digests: dict[str, str]
+    packages: Declaration
     procfile: tuple[ProcfileEntry, ...] | None
     warnings: tuple[str, ...]
 
@@ -39,15 +32,20 @@ def read_project(app_dir: Path, settings: Settings) -> Project:
     warnings: list[str] = []
     files = AppFiles(root)
     request = _read_request(files, settings, warnings)
-    requirements = _read_requirements(files, settings, warnings)
+    packages = read_packages(files, settings)
+    warnings += [
+        f"{folder}/ is a virtual environment that was committed. It is not used: "
+        "delete it and add it to .gitignore."
+        for folder in (".venv", "venv")
+        if (root / folder / "pyvenv.cfg").is_file()
+    ]
     return Project(
         root=root,
         request=request,
         requires_python=_read_requires_python(files),
-        requirements=requirements,
-        local_digests=_local_digests(root, requirements),
+        packages=packages,
         procfile=parse_procfile(files.data("Procfile")) if "Procfile" in files.names else None,
-        warnings=tuple(warnings),
+        warnings=(*warnings, *packages.warnings),
     )
 
 
@@ -86,48 +84,3 @@ def _read_requires_python(files: AppFiles) -> Request | None:
     if not isinstance(value, str) or not value.strip():
         return None
     return Request(text=value, source="pyproject.toml requires-python", is_range=True)
-
-
-def _read_requirements(
-    files: AppFiles, settings: Settings, warnings: list[str]
-) -> Requirements | None:
-    names, root = sorted(files.names), files.root
-    if "requirements.txt" in names or settings.requirement_files != ("requirements.txt",):
-        warnings += [
-            f"{folder}/ is a virtual environment that was committed. It is not used: "
-            "delete it and add it to .gitignore."
-            for folder in (".venv", "venv")
-            if (root / folder / "pyvenv.cfg").is_file()
-        ]
-        return read_requirements(root, settings.requirement_files)
-    others = [name for name in OTHER_LOCKS if name in names]
-    if others:
-        raise errors.not_supported_yet(others[0])
-    misspelt = [name for name in names if is_misspelt_requirements(name)]
-    if misspelt:
-        raise errors.requirements_misspelt(misspelt[0])
-    for name in ("pyproject.toml", "setup.py"):
-        if name in names and _declares_packages(files, name):
-            raise errors.not_supported_yet(f"{name} without requirements.txt")
-    return None
-
-
-def _declares_packages(files: AppFiles, name: str) -> bool:
-    if name == "setup.py":
-        return True
-    table = files.toml(name)
-    return "project" in table or "build-system" in table
-
-
-def _local_digests(root: Path, requirements: Requirements | None) -> dict[str, str]:
-    if requirements is None:
-        return {}
-    digests = {
-        f"{name} (editable)": digest_local_project(root, name, editable=True)
-        for name in requirements.editables
-        if (root / name).exists()
-    }
-    for name in requirements.local_projects:
-        if (root / name).exists():
-            digests[name] = digest_local_project(root, name, editable=False)
-    return digests

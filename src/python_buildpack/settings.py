@@ -23,6 +23,11 @@ TABLE: tuple[Setting, ...] = (
     Setting(name="BP_PYTHON_RELEASES", default="", help="release list (path or URL) in place of the built-in one"),
     Setting(name="BP_DEPENDENCY_MIRROR", default="", help="fetch runtimes from this base URL; checksums still hold"),
     Setting(name="BP_PYTHON_PROJECT_DIR", default="", help="sub-directory that holds the app"),
+    Setting(name="BP_PYTHON_PACKAGE_MANAGER", default="", help="which manager's files to use, where there are several"),
+    Setting(name="BP_PYTHON_GROUPS", default="", help="dependency groups to install too, separated by spaces or commas"),
+    Setting(name="BP_PYTHON_EXTRAS", default="", help="extras of the project to install, separated by spaces or commas"),
+    Setting(name="BP_PYLOCK", default="", help="which `pylock.NAME.toml` to use: its file name, or NAME"),
+    Setting(name="BP_PYTHON_SCRIPT", default="", help="script whose own metadata (PEP 723) declares the packages"),
     Setting(name="BP_PIP_REQUIREMENT", default="requirements.txt", help="requirement files to install, separated by spaces"),
     Setting(name="BP_PIP_INSTALLER", default="auto", kind="auto|uv|pip", help="who installs: uv with pip as the judge, or one of them alone"),
     Setting(name="BP_PIP_FIND_LINKS", default="", help="directories or URLs with wheels, separated by spaces"),
@@ -40,6 +45,11 @@ class Settings:
     releases: str
     mirror: str | None
     project_dir: str
+    package_manager: str
+    groups: tuple[str, ...]
+    extras: tuple[str, ...]
+    pylock: str
+    script: str
     requirement_files: tuple[str, ...]
     installer: str
     find_links: tuple[str, ...]
@@ -58,12 +68,22 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         releases=values["BP_PYTHON_RELEASES"],
         mirror=values["BP_DEPENDENCY_MIRROR"] or None,
         project_dir=values["BP_PYTHON_PROJECT_DIR"],
-        requirement_files=tuple(values["BP_PIP_REQUIREMENT"].split()),
+        package_manager=values["BP_PYTHON_PACKAGE_MANAGER"].lower(),
+        groups=_names(values["BP_PYTHON_GROUPS"]),
+        extras=_names(values["BP_PYTHON_EXTRAS"]),
+        pylock=values["BP_PYLOCK"],
+        script=values["BP_PYTHON_SCRIPT"],
+        # Empty where it is not set: naming the usual file is a choice, too.
+        requirement_files=tuple(environ.get("BP_PIP_REQUIREMENT", "").split()),
         installer=values["BP_PIP_INSTALLER"].lower(),
         find_links=tuple(values["BP_PIP_FIND_LINKS"].split()),
         refresh=values["BP_PYTHON_REFRESH"],
         debug=values["BP_LOG_LEVEL"].lower() == "debug",
     )
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value.replace(",", " ").split()))
 
 
 def markdown_table() -> str:

@@ -14,6 +14,8 @@ KEY = VenvKey(
     recipe=1,
     inputs={"requirements.txt": "1"},
     options=(),
+    groups=(),
+    extras=(),
     refresh="",
     location="/layers:/workspace",
 )

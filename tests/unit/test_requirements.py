@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from python_buildpack.app_files import AppFiles
 from python_buildpack.errors import UserError
-from python_buildpack.requirements import Requirements, logical_lines, read_requirements
+from python_buildpack.managers.requirement_files import (
+    Requirements,
+    logical_lines,
+    read_requirements,
+)
 
 
 def read(app: Path, **files: str) -> Requirements:
@@ -16,7 +21,7 @@ def read(app: Path, **files: str) -> Requirements:
         path = app / (name.replace("__", "/") + ".txt")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return read_requirements(app, ("requirements.txt",))
+    return read_requirements(AppFiles(app), ("requirements.txt",))
 
 
 def test_nested_files_are_reached(tmp_path: Path) -> None:
@@ -105,8 +110,8 @@ def test_utf16_is_read_and_garbage_is_an_error(tmp_path: Path) -> None:
     """PowerShell writes UTF-16; anything else names the line."""
     path = tmp_path / "requirements.txt"
     path.write_bytes("flask\n".encode("utf-16"))
-    assert read_requirements(tmp_path, ("requirements.txt",)).files[0].lines == ("flask",)
+    assert read_requirements(AppFiles(tmp_path), ("requirements.txt",)).files[0].lines == ("flask",)
     path.write_bytes(b"flask\n\xff\xfa\n")
     with pytest.raises(UserError) as caught:
-        read_requirements(tmp_path, ("requirements.txt",))
+        read_requirements(AppFiles(tmp_path), ("requirements.txt",))
     assert "line 2" in caught.value.title

@@ -1,0 +1,55 @@
+"""What every package manager's module gives: one form for all of them. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Index:
+    """An index that a lock or a manifest names. `url` is as written: it may hold `${VAR}`."""
+
+    name: str
+    url: str
+    default: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallSet:
+    """What is to be installed, in the terms of requirement files.
+
+    `files` are read by the installer itself, relative to the app's root; `lines` are written to a
+    file of ours. `editables` are projects of the app (`.` or `libs/a[extra]`), `built` the
+    directories in which something is built.
+    `locked`: the set is complete, nothing is to be resolved.
+    `pip_only` names what uv could not do the same way; where it is empty uv installs.
+    `indexes` are the app's own, used where the build's configuration does not replace them.
+    `uv_export` (options of `uv export`) has uv check its lock and write the lines from it.
+    """
+
+    files: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    editables: tuple[str, ...] = ()
+    built: tuple[str, ...] = ()
+    locked: bool = False
+    require_hashes: bool = False
+    pip_only: tuple[str, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    uv_export: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What the app declares. Digests, and the lines that are shown, hold no credentials.
+
+    `inputs`: a name for the user -> digest; all of them are part of the `venv` layer's key.
+    `shown`: file -> requirement lines, so that a rebuild can name what was added and removed.
+    """
+
+    manager: str
+    install: InstallSet | None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    shown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()

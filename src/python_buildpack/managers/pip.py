@@ -1,0 +1,55 @@
+"""requirements.txt, as pip has it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from python_buildpack.app_files import AppFiles
+from python_buildpack.managers.declaration import Declaration, InstallSet
+from python_buildpack.managers.local_projects import digest_local_project
+from python_buildpack.managers.requirement_files import Requirements, read_requirements
+from python_buildpack.settings import Settings
+
+NAME = "pip"
+
+
+def found(names: Collection[str], settings: Settings) -> tuple[str, ...]:
+    """The files that make an app pip's."""
+    if settings.requirement_files:
+        return settings.requirement_files
+    return tuple(name for name in ("requirements.txt",) if name in names)
+
+
+def read(files: AppFiles, settings: Settings) -> Declaration:
+    """Raises `UserError` for files that are missing or unreadable."""
+    names = settings.requirement_files or ("requirements.txt",)
+    requirements = read_requirements(files, names)
+    return Declaration(
+        manager=NAME,
+        install=InstallSet(
+            files=requirements.roots,
+            built=(*requirements.editables, *requirements.local_projects),
+            require_hashes=requirements.has_hashes,
+            pip_only=requirements.pip_only,
+        ),
+        inputs={
+            **{file.name: file.sha256 for file in requirements.files},
+            **_local_digests(files, requirements),
+        },
+        shown={
+            file.name: tuple(line.split(" --hash")[0].strip() for line in file.lines)
+            for file in requirements.files
+        },
+    )
+
+
+def _local_digests(files: AppFiles, requirements: Requirements) -> dict[str, str]:
+    digests = {
+        f"{name} (editable)": digest_local_project(files.root, name, editable=True)
+        for name in requirements.editables
+        if (files.root / name).exists()
+    }
+    for name in requirements.local_projects:
+        if (files.root / name).exists():
+            digests[name] = digest_local_project(files.root, name, editable=False)
+    return digests

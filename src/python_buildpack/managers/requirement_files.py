@@ -1,0 +1,196 @@
+"""Requirement files as pip reads them: which files are reached, and what they declare."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from python_buildpack import errors
+from python_buildpack.app_files import AppFiles
+from python_buildpack.redact import without_credentials
+
+# Options that uv takes with pip's meaning; any other hands the file to pip.
+UV_OPTIONS = frozenset(
+    [
+        "-r",
+        "--requirement",
+        "-c",
+        "--constraint",
+        "-e",
+        "--editable",
+        "-i",
+        "--index-url",
+        "--extra-index-url",
+        "-f",
+        "--find-links",
+        "--no-index",
+        "--no-binary",
+        "--only-binary",
+        "--hash",
+    ]
+)
+_MAX_DEPTH = 50
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_LOCAL = re.compile(r"^(\.{1,2}(/|$|\[)|/|file:|[^\s;@]*/[^\s;@]*$)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequirementFile:
+    """One reached file: its path relative to the app, a digest and the lines that count."""
+
+    name: str
+    sha256: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirements:
+    """All that the named requirement files declare, nested ones included."""
+
+    roots: tuple[str, ...]
+    files: tuple[RequirementFile, ...]
+    editables: tuple[str, ...]
+    local_projects: tuple[str, ...]
+    pip_only: tuple[str, ...]
+    has_hashes: bool
+
+
+def logical_lines(text: str) -> list[str]:
+    """Lines with continuations joined and comments removed, as pip does; empty ones dropped."""
+    joined: list[str] = []
+    pending = ""
+    for line in text.splitlines():
+        if _COMMENT.match(line):
+            # A comment line ends a continuation.
+            line = " " + line
+        if line.endswith("\\") and not line.lstrip().startswith("#"):
+            pending += line[:-1]
+            continue
+        joined.append(pending + line)
+        pending = ""
+    if pending:
+        joined.append(pending)
+    cleaned = (_COMMENT.sub("", line).strip() for line in joined)
+    return [line for line in cleaned if line]
+
+
+def _decode(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        for encoding, bom in (("utf-16", b"\xff\xfe"), ("utf-16", b"\xfe\xff")):
+            if data.startswith(bom):
+                try:
+                    return data.decode(encoding)
+                except UnicodeDecodeError:
+                    break
+        line = data[: error.start].count(b"\n") + 1
+        raise errors.file_unreadable(f"{name} line {line}", "It is not UTF-8 text.") from None
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return line.split()
+
+
+def _option(line: str) -> tuple[str, str]:
+    """The leading option of a line and its value ('' where there is none)."""
+    for short in ("-r", "-c", "-e", "-i", "-f"):
+        if line.startswith(short) and len(line) > 2 and not line.startswith("--"):
+            value = line[2:].strip().removeprefix("=").strip()
+            return short, (_words(value) or [""])[0]
+    words = _words(line)
+    name, equals, value = words[0].partition("=")
+    if equals:
+        return name, value
+    return name, words[1] if len(words) > 1 else ""
+
+
+class _Reader:
+    """Collects what the files declare, one file after the other."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, RequirementFile] = {}
+        self.editables: list[str] = []
+        self.local_projects: list[str] = []
+        self.pip_only: list[str] = []
+        self.has_hashes = False
+
+    def read(self, name: str, data: bytes) -> list[tuple[str, str]]:
+        """Take one file in; the files that it names, each with the naming line."""
+        lines = logical_lines(_decode(data, name))
+        shown = tuple(without_credentials(line) for line in lines)
+        digest = hashlib.sha256("\n".join(shown).encode()).hexdigest()
+        self.files[name] = RequirementFile(name=name, sha256=digest, lines=shown)
+        named: list[tuple[str, str]] = []
+        for line in lines:
+            self.has_hashes = self.has_hashes or " --hash" in line
+            if line.startswith("-"):
+                named += self._read_option(line, name)
+            else:
+                self._read_requirement(line)
+        return named
+
+    def _read_requirement(self, line: str) -> None:
+        options = [word.partition("=")[0] for word in line.split() if word.startswith("--")]
+        self.pip_only += [option for option in options if option not in UV_OPTIONS]
+        requirement = line.split(" --")[0].strip()
+        target = requirement.partition(" @ ")[2].strip() or requirement
+        if _LOCAL.match(target) and "://" not in target.replace("file://", ""):
+            self.local_projects.append(_local_path(target))
+
+    def _read_option(self, line: str, name: str) -> list[tuple[str, str]]:
+        option, value = _option(line)
+        if option in ("-r", "--requirement", "-c", "--constraint"):
+            if "://" not in value:
+                reached = os.path.join(os.path.dirname(name), value)  # noqa: PTH118, PTH120
+                return [(os.path.normpath(reached), f"{name}: {line}")]
+            self.pip_only.append(f"{option} with a URL")
+        elif option in ("-e", "--editable"):
+            if "://" in value or value.startswith("git@"):
+                self.pip_only.append("-e with a URL")
+            else:
+                self.editables.append(_local_path(value))
+        elif option not in UV_OPTIONS:
+            self.pip_only.append(option)
+        return []
+
+
+def read_requirements(files: AppFiles, roots: Sequence[str]) -> Requirements:
+    """Read `roots` and every file that they reach by `-r` and `-c`.
+
+    Raises `UserError` for a file that is missing, unreadable or nested too deeply.
+    """
+    reader = _Reader()
+    queue = [(os.path.normpath(root), "BP_PIP_REQUIREMENT", 0) for root in roots]
+    while queue:
+        name, named_by, depth = queue.pop(0)
+        if name in reader.files:
+            continue
+        if depth > _MAX_DEPTH:
+            raise errors.requirements_too_deep(name)
+        if not (files.root / name).exists():
+            raise errors.requirements_missing(name, without_credentials(named_by))
+        queue += [
+            (reached, line, depth + 1) for reached, line in reader.read(name, files.data(name))
+        ]
+    return Requirements(
+        roots=tuple(roots),
+        files=tuple(reader.files.values()),
+        editables=tuple(reader.editables),
+        local_projects=tuple(reader.local_projects),
+        pip_only=tuple(dict.fromkeys(reader.pip_only)),
+        has_hashes=reader.has_hashes,
+    )
+
+
+def _local_path(target: str) -> str:
+    """A local project's path; pip resolves it against the app's root, not the file's folder."""
+    path = target.split(";")[0].strip().removeprefix("file://").removeprefix("file:")
+    return os.path.normpath(re.sub(r"\[[^\]]*\]$", "", path))
