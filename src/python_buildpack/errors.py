@@ -89,6 +89,15 @@ def install_failed(tool: str, code: int, hint: str) -> UserError:
     )
 
 
+def hashes_missing(packages: list[str]) -> UserError:
+    return UserError(
+        "hashes-missing",
+        f"BP_REQUIRE_HASHES is set, and nothing vouches for {len(packages)} of the packages",
+        f"{', '.join(packages)}\nTake them from an index that states hashes, or unset "
+        "BP_REQUIRE_HASHES.",
+    )
+
+
 def forbidden_environment(names: list[str]) -> UserError:
     return UserError(
         "environment-forbidden",

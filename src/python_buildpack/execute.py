@@ -30,6 +30,7 @@ from python_buildpack.pip_config import PipConfiguration
 from python_buildpack.plan import Plan
 from python_buildpack.project import Project
 from python_buildpack.releases import Release
+from python_buildpack.resolution import installed_artifact
 from python_buildpack.runtime import copy_runtime, install_runtime
 from python_buildpack.settings import Settings
 from python_buildpack.tools import Tools
@@ -153,20 +154,20 @@ def provide_packages(shop: Workshop) -> Mapping[str, str]:
     for notice in shop.project.packages.notices:
         log.info(notice)
     log.info("Installing packages: " + "; ".join((*plan.venv.reasons, *plan.changed_lines)))
-    packages: Mapping[str, str] = {}
+    installed: dict[str, Any] = {"packages": {}, "artifacts": {}}
     with _interpreter(shop) as python:
         venv.create_venv(shop.venv_dir, python, plan.release.version)
         if shop.project.packages.install is not None:
-            packages = _install(shop, shop.project.packages.install, python)
+            installed = _install(shop, shop.project.packages.install, python)
         _write_launch_support(shop)
         metadata = {
             "format": layers.FORMAT,
             "key": layers.as_table(plan.venv_key),
             "requirements": {name: list(lines) for name, lines in plan.shown.items()},
-            "packages": dict(packages),
+            **installed,
         }
         write_layer_toml(layers_dir, layers.VENV, types, metadata)
-    return packages
+    return dict(installed["packages"])
 
 
 def read_restored_venv(shop: Workshop) -> dict[str, Any]:
@@ -174,7 +175,8 @@ def read_restored_venv(shop: Workshop) -> dict[str, Any]:
     return read_layer_metadata(shop.context.layers_dir, layers.VENV) or {}
 
 
-def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Mapping[str, str]:
+def _install(shop: Workshop, install_set: InstallSet, python: Path) -> dict[str, Any]:
+    """What was installed, for the layer's metadata: versions, and the files that they came from."""
     plan = shop.plan
     shop.log.info(f"with {plan.installer}: {plan.installer_reason}")
     install = installer.Install(
@@ -189,15 +191,27 @@ def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Mapping[s
         pip_configuration=shop.pip_configuration,
         installer=plan.installer,
         may_fall_back=shop.settings.installer == "auto" and not install_set.locked,
+        require_all_hashes=shop.settings.require_hashes,
         environ=shop.context.environ,
     )
     installer.install_packages(install, shop.tools, shop.log)
     installer.check_packages(install, shop.tools, shop.log)
     venv.tidy(shop.venv_dir)
-    packages = venv.installed_packages(shop.venv_dir)
-    count = len(packages)
-    shop.log.info(f"{count} package{'' if count == 1 else 's'} installed")
-    return packages
+    distributions = venv.installed_distributions(shop.venv_dir)
+    resolved = {package.name: package for package in installer.read_resolution(install)}
+    artifacts = {
+        one.name: {"file": artifact.file, "sha256": artifact.sha256}
+        for one in distributions
+        if one.name in resolved
+        and (artifact := installed_artifact(resolved[one.name], one.wheel_tags))
+        and artifact.sha256
+    }
+    unchecked = installer.unvouched(install)
+    shop.log.info(
+        f"{len(distributions)} package{'' if len(distributions) == 1 else 's'} installed"
+        + (f"; no hash vouches for {', '.join(unchecked)}" if unchecked else "")
+    )
+    return {"packages": {one.name: one.version for one in distributions}, "artifacts": artifacts}
 
 
 def _write_launch_support(shop: Workshop) -> None:

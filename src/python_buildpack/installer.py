@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cnb.toml import read_toml
 from python_buildpack import errors, hints
 from python_buildpack.fetch import ca_bundle
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
 from python_buildpack.managers.local_projects import without_leftovers
 from python_buildpack.pip_config import PipConfiguration
+from python_buildpack.resolution import (
+    Resolved,
+    constraints,
+    names_with_hash,
+    read_pip_report,
+    read_pylock,
+    without_hash,
+)
 from python_buildpack.run import child_environment, run
 from python_buildpack.tools import Tools, pip_command
 from python_buildpack.venv import create_venv, site_packages
@@ -37,6 +48,7 @@ class Install:
     pip_configuration: PipConfiguration
     installer: str
     may_fall_back: bool
+    require_all_hashes: bool
     environ: Mapping[str, str]
 
 
@@ -61,22 +73,30 @@ def _install(install: Install, tools: Tools, log: Log) -> str:
     code, output = _pip(install, tools, log)
     if code != 0:
         raise errors.install_failed("pip", code, hints.hint(output))
+    refuse_without_hash(install)
     return "pip"
 
 
-def _what(install: Install) -> list[str]:
-    options: list[str] = []
+def _requirement_files(install: Install) -> list[str]:
+    """The app's own files, and one of ours that holds everything else."""
     install_set = install.install_set
-    for name in install_set.files:
-        options += ["-r", name]
-    if install_set.lines:
-        path = install.work_dir / "requirements.txt"
-        path.write_text("\n".join(install_set.lines) + "\n", encoding="utf-8")
-        options += ["-r", str(path)]
-    for project in install_set.editables:
-        options += ["-e", project]
-    if install_set.locked:
-        options.append("--no-deps")
+    lines = [*install_set.lines, *(f"-e {_absolute(install, e)}" for e in install_set.editables)]
+    if not lines:
+        return list(install_set.files)
+    path = install.work_dir / "requirements.txt"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [*install_set.files, str(path)]
+
+
+def _absolute(install: Install, project: str) -> str:
+    """`libs/a[extra]` as an absolute path: installers differ in what a relative one is based on."""
+    path, bracket, extras = project.partition("[")
+    return os.path.normpath(install.app_dir / path) + bracket + extras
+
+
+def _options(install: Install) -> list[str]:
+    """What uv and pip both understand."""
+    options = ["--no-deps"] if install.install_set.locked else []
     for links in install.find_links:
         options += ["--find-links", links]
     return options
@@ -99,32 +119,81 @@ def _tool_environment(install: Install) -> dict[str, str]:
 
 
 def _uv(install: Install, tools: Tools, log: Log) -> tuple[int, str]:
-    assert tools.uv is not None
+    """Resolve, then install what was resolved; uv's exit code and output."""
     built = install.cache_dir / "built"
     cache = install.work_dir / "uv"
     cache.mkdir(parents=True, exist_ok=True)
-    restored = sorted(built.glob("sdists-v*"))
-    for bucket in restored:
+    for bucket in sorted(built.glob("sdists-v*")):
         shutil.copytree(bucket, cache / bucket.name, symlinks=True)
-    command = [
-        str(tools.uv), "pip", "install", "--no-config", "--no-progress", "--no-python-downloads",
-        "--python", f"{install.venv}/bin/python", "--index-strategy", "unsafe-best-match",
-        "--link-mode", "hardlink" if _same_device(cache, install.venv) else "copy",
-        "--compile-bytecode", "--color", "never", *install.pip_configuration.uv_options,
-        *_what(install),
-    ]  # fmt: skip
+    files = _requirement_files(install)
+    code, output = _uv_resolve(install, tools, log, files)
+    if code != 0:
+        log.info(output)
+        return code, output
+    refuse_without_hash(install)
+    options = [option for name in files for option in ("-r", name)]
+    if install.require_all_hashes:
+        options.append("--require-build-hashes")
     if install.install_set.require_hashes:
-        command.append("--require-hashes")
-    environ = {
-        **_tool_environment(install),
-        **install.pip_configuration.uv_environment,
-        "UV_CACHE_DIR": str(cache),
-        "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
-    }
-    code, output = run(command, environ=environ, cwd=install.app_dir, log=log)
+        options.append("--require-hashes")
+    else:
+        # The installation is held to the resolution, and to the hashes that the index states.
+        pins = install.work_dir / "constraints.txt"
+        pins.write_text("\n".join(constraints(read_resolution(install))) + "\n")
+        options += ["-c", str(pins)]
+    link_mode = "hardlink" if _same_device(cache, install.venv) else "copy"
+    code, output = _run_uv(
+        install, tools, log, "install", "--link-mode", link_mode, "--compile-bytecode", *options
+    )
     if code == 0:
         keep_built_wheels(cache, built)
     return code, output
+
+
+def _uv_resolve(install: Install, tools: Tools, log: Log, files: Sequence[str]) -> tuple[int, str]:
+    output_file = str(install.work_dir / "pylock.toml")
+    return _run_uv(
+        install, tools, log, "compile", "--format", "pylock.toml", "--output-file", output_file,
+        "--no-annotate", *files, show=False,
+    )  # fmt: skip
+
+
+def refuse_without_hash(install: Install) -> None:
+    """Raises `UserError` where every package must have a hash and some have none."""
+    if install.require_all_hashes and (missing := unvouched(install)):
+        raise errors.hashes_missing(missing)
+
+
+def unvouched(install: Install) -> list[str]:
+    """The packages of the resolution that no hash vouches for, each with the reason."""
+    stated = install.install_set.hashed | names_with_hash(install.install_set.lines)
+    return without_hash(read_resolution(install), stated)
+
+
+def read_resolution(install: Install) -> tuple[Resolved, ...]:
+    """What the last installation chose; empty where that is not known."""
+    lock, report = install.work_dir / "pylock.toml", install.work_dir / "report.json"
+    if report.is_file():
+        return read_pip_report(json.loads(report.read_bytes()))
+    return read_pylock(read_toml(lock)) if lock.is_file() else ()
+
+
+def _run_uv(
+    install: Install, tools: Tools, log: Log, verb: str, *options: str, show: bool = True
+) -> tuple[int, str]:
+    assert tools.uv is not None
+    command = [
+        str(tools.uv), "pip", verb, "--no-config", "--no-progress", "--no-python-downloads",
+        "--python", f"{install.venv}/bin/python", "--index-strategy", "unsafe-best-match",
+        "--color", "never", *install.pip_configuration.uv_options, *_options(install), *options,
+    ]  # fmt: skip
+    environ = {
+        **_tool_environment(install),
+        **install.pip_configuration.uv_environment,
+        "UV_CACHE_DIR": str(install.work_dir / "uv"),
+        "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
+    }
+    return run(command, environ=environ, cwd=install.app_dir, log=log, show=show)
 
 
 def _same_device(first: Path, second: Path) -> bool:
@@ -153,7 +222,9 @@ def _pip(install: Install, tools: Tools, log: Log) -> tuple[int, str]:
         *pip_command(tools, install.python_version, venv_python), "install", "--no-compile",
         "--disable-pip-version-check", "--no-input", "--no-warn-script-location",
         "--progress-bar", "off", "--no-cache-dir", "--src", str(install.venv / "src"),
-        *_what(install),
+        "--report", str(install.work_dir / "report.json"),
+        *_options(install),
+        *(option for name in _requirement_files(install) for option in ("-r", name)),
     ]  # fmt: skip
     environ = {**_tool_environment(install), "PIP_ROOT_USER_ACTION": "ignore"}
     code, output = run(command, environ=environ, cwd=install.app_dir, log=log)

@@ -90,7 +90,11 @@ def make_plan(
         inputs=packages.inputs,
         options=tuple(
             without_credentials(option)
-            for option in (*pip_configuration.uv_options, *settings.find_links)
+            for option in (
+                *pip_configuration.uv_options,
+                *settings.find_links,
+                *(("BP_REQUIRE_HASHES",) if settings.require_hashes else ()),
+            )
         ),
         groups=settings.groups,
         extras=settings.extras,

@@ -31,6 +31,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(name="BP_PIP_REQUIREMENT", default="requirements.txt", help="requirement files to install, separated by spaces"),
     Setting(name="BP_PIP_INSTALLER", default="auto", kind="auto|uv|pip", help="who installs: uv with pip as the judge, or one of them alone"),
     Setting(name="BP_PIP_FIND_LINKS", default="", help="directories or URLs with wheels, separated by spaces"),
+    Setting(name="BP_REQUIRE_HASHES", default="false", kind="true|false", help="`true`: a package that no hash vouches for is an error"),
     Setting(name="BP_PYTHON_REFRESH", default="", help="any new value installs the packages anew"),
     Setting(name="BP_PYTHON_DISABLE", default="false", kind="true|false", help="`true`: detect fails, the buildpack stands aside"),
     Setting(name="BP_LOG_LEVEL", default="info", kind="info|debug", help="`debug` shows commands and decisions"),
@@ -53,6 +54,7 @@ class Settings:
     requirement_files: tuple[str, ...]
     installer: str
     find_links: tuple[str, ...]
+    require_hashes: bool
     refresh: str
     debug: bool
 
@@ -77,6 +79,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         requirement_files=tuple(environ.get("BP_PIP_REQUIREMENT", "").split()),
         installer=values["BP_PIP_INSTALLER"].lower(),
         find_links=tuple(values["BP_PIP_FIND_LINKS"].split()),
+        require_hashes=values["BP_REQUIRE_HASHES"].lower() == "true",
         refresh=values["BP_PYTHON_REFRESH"],
         debug=values["BP_LOG_LEVEL"].lower() == "debug",
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from packaging.utils import canonicalize_name
 
 from python_buildpack.redact import without_credentials
 
@@ -63,19 +65,40 @@ def _rewrite_record(record: Path, removed: Sequence[str], unhashed: str) -> None
         csv.writer(file, lineterminator="\n").writerows(sorted(rows))
 
 
-def installed_packages(venv: Path) -> dict[str, str]:
-    """Name (PEP 503) -> version of every installed distribution, sorted."""
-    found: dict[str, str] = {}
-    for metadata in site_packages(venv).glob("*.dist-info/METADATA"):
-        name = version = ""
-        with metadata.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                if not line.strip():
-                    break
-                if line.lower().startswith("name:"):
-                    name = line.partition(":")[2].strip()
-                elif line.lower().startswith("version:"):
-                    version = line.partition(":")[2].strip()
-        if name:
-            found[re.sub(r"[-_.]+", "-", name).lower()] = version
-    return dict(sorted(found.items()))
+@dataclass(frozen=True, kw_only=True)
+class Distribution:
+    """An installed distribution: its name (PEP 503), and the tags of the wheel that it came as."""
+
+    name: str
+    version: str
+    wheel_tags: frozenset[str]
+
+
+def installed_distributions(venv: Path) -> tuple[Distribution, ...]:
+    """Every installed distribution, by name."""
+    found: dict[str, Distribution] = {}
+    for dist_info in site_packages(venv).glob("*.dist-info"):
+        metadata = _read_header(dist_info / "METADATA")
+        if "name" in metadata:
+            name = canonicalize_name(metadata["name"][0])
+            found[name] = Distribution(
+                name=name,
+                version="".join(metadata.get("version", ())[:1]),
+                wheel_tags=frozenset(_read_header(dist_info / "WHEEL").get("tag", ())),
+            )
+    return tuple(found[name] for name in sorted(found))
+
+
+def _read_header(path: Path) -> dict[str, list[str]]:
+    """The fields of a metadata file up to its body, by lower-case name; none where it is absent."""
+    fields: dict[str, list[str]] = {}
+    if not path.is_file():
+        return fields
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if not line.strip():
+                break
+            name, colon, value = line.partition(":")
+            if colon and not line.startswith((" ", "\t")):
+                fields.setdefault(name.strip().lower(), []).append(value.strip())
+    return fields

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -97,9 +98,13 @@ def host() -> Iterator[Host]:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
-            start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+            # Other forms of Range are answered with the whole file, as servers may.
+            rest = re.fullmatch(r"bytes=(\d+)-", wanted)
+            start = int(rest[1]) if rest else 0
             self.send_response(206 if start else 200)
             self.send_header("Content-Length", str(len(body) - start))
+            kind = "text/html" if self.path.endswith("/") else "application/octet-stream"
+            self.send_header("Content-Type", kind)
             self.end_headers()
             body = body[start:]
             if fault == "cut":

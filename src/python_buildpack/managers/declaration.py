@@ -23,6 +23,7 @@ class InstallSet:
     file of ours. `editables` are projects of the app (`.` or `libs/a[extra]`), `built` the
     directories in which something is built.
     `locked`: the set is complete, nothing is to be resolved.
+    `hashed` names the requirements of `files` that state a hash themselves.
     `pip_only` names what uv could not do the same way; where it is empty uv installs.
     `indexes` are the app's own, used where the build's configuration does not replace them.
     `uv_export` (options of `uv export`) has uv check its lock and write the lines from it.
@@ -34,6 +35,7 @@ class InstallSet:
     built: tuple[str, ...] = ()
     locked: bool = False
     require_hashes: bool = False
+    hashed: frozenset[str] = frozenset()
     pip_only: tuple[str, ...] = ()
     indexes: tuple[Index, ...] = ()
     uv_export: tuple[str, ...] | None = None

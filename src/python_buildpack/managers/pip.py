@@ -8,6 +8,7 @@ from python_buildpack.app_files import AppFiles
 from python_buildpack.managers.declaration import Declaration, InstallSet
 from python_buildpack.managers.local_projects import digest_local_project
 from python_buildpack.managers.requirement_files import Requirements, read_requirements
+from python_buildpack.resolution import names_with_hash
 from python_buildpack.settings import Settings
 
 NAME = "pip"
@@ -30,6 +31,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
             files=requirements.roots,
             built=(*requirements.editables, *requirements.local_projects),
             require_hashes=requirements.has_hashes,
+            hashed=names_with_hash(line for file in requirements.files for line in file.lines),
             pip_only=requirements.pip_only,
         ),
         inputs={
