@@ -88,6 +88,12 @@ def host() -> Iterator[Host]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
+        def do_HEAD(self) -> None:
+            body = state.files.get(self.path)
+            self.send_response(404 if body is None else 200)
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+
         def do_GET(self) -> None:
             wanted = self.headers.get("Range", "")
             state.requests.append(f"{self.path} {wanted}".strip())
