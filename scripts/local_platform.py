@@ -72,16 +72,27 @@ class Build:
 
 
 def prepare(
-    root: Path, buildpack: Path, version: str, binaries: Path, user: int | None = None
+    root: Path,
+    buildpack: Path,
+    version: str,
+    binaries: Path,
+    user: int | None = None,
+    others: Sequence[Path] = (),
 ) -> Workspace:
-    """What a platform prepares: directories, the buildpack, the order, a run image."""
+    """What a platform prepares: directories, the buildpack, the order, a run image.
+
+    `others` are buildpacks that come after it in the order; the folder's name is its id.
+    """
     space = Workspace(root=root, binaries=binaries, user=user)
     for name in ("platform/env", "cache", "layout", f"buildpacks/{BUILDPACK_ID}"):
         (root / name).mkdir(parents=True)
     (root / "buildpacks" / BUILDPACK_ID / version).symlink_to(buildpack.resolve())
-    (root / "order.toml").write_text(
-        f'[[order]]\n[[order.group]]\nid = "pycnb/python"\nversion = "{version}"\n'
-    )
+    order = f'[[order]]\n[[order.group]]\nid = "pycnb/python"\nversion = "{version}"\n'
+    for other in others:
+        (root / "buildpacks" / other.name).mkdir()
+        (root / "buildpacks" / other.name / "1.0.0").symlink_to(other.resolve())
+        order += f'[[order.group]]\nid = "{other.name}"\nversion = "1.0.0"\noptional = true\n'
+    (root / "order.toml").write_text(order)
     oci_layout.write_run_image(space.layout, RUN_IMAGE)
     return space
 

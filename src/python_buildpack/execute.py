@@ -90,9 +90,24 @@ def provide_python(shop: Workshop) -> None:
         remove_layer(shop.context.layers_dir, layers.PYTHON)
         log.info(f"Installing Python {plan.release.version}: {'; '.join(plan.python.reasons)}")
         _install_runtime(shop)
+        write_layer_env(shop.python_dir, build_environment(shop.python_dir, plan.release))
     else:
         log.info("Reusing Python from the previous image")
     write_layer_toml(shop.context.layers_dir, layers.PYTHON, types, metadata)
+
+
+def build_environment(python_dir: Path, release: Release) -> tuple[EnvFile, ...]:
+    """For buildpacks that come later: the headers, which lie below the layer's `include`."""
+    name = interpreter_name(release)
+    return (
+        EnvFile(
+            name="CPATH",
+            value=f"{python_dir}/cpython/include/{name}",
+            action="prepend",
+            delim=":",
+            scope="build",
+        ),
+    )
 
 
 def _install_runtime(shop: Workshop) -> None:
