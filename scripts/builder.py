@@ -14,7 +14,8 @@ from pathlib import Path
 
 import package
 from docker_host import Docker, install
-from lifecycle import cache_dir, ensure_lifecycle, lifecycle_version
+from go_tools import cache_dir
+from lifecycle import ensure_lifecycle, lifecycle_version
 from pack_cli import run_pack
 
 SUITE = "bookworm"

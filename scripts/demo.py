@@ -11,7 +11,8 @@ from pathlib import Path
 
 import oci_layout
 import package
-from lifecycle import LifecycleError, ensure_lifecycle
+from go_tools import GoToolError
+from lifecycle import ensure_lifecycle
 from local_platform import (
     APP_IMAGE,
     Build,
@@ -37,7 +38,7 @@ def main() -> int:
         return 1
     try:
         demo(app.resolve())
-    except (PlatformError, LifecycleError, package.PackageError) as error:
+    except (PlatformError, GoToolError, package.PackageError) as error:
         print(error, file=sys.stderr)
         return 1
     except UserError as error:

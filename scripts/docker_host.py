@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lifecycle import cache_dir
+from go_tools import cache_dir
 
 START_SECONDS = 60
 PACKAGES = ("docker.io", "debootstrap", "iptables", "ca-certificates")

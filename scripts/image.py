@@ -10,7 +10,7 @@ from pathlib import Path
 from builder import builder
 from demo import ensure_package, say
 from docker_host import DockerError, docker
-from lifecycle import LifecycleError
+from go_tools import GoToolError
 from pack_cli import build_app, ensure_pack, pack_on_path
 from package import PackageError
 from python_buildpack.errors import UserError
@@ -26,7 +26,7 @@ def main() -> int:
     except UserError as error:
         print(f"{error.title}\n{error.body}", file=sys.stderr)
         return 1
-    except (DockerError, LifecycleError, PackageError) as error:
+    except (DockerError, GoToolError, PackageError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from docker_host import Docker
-from lifecycle import LifecycleError, go_build, tool_dir
+from go_tools import GoToolError, ensure_tools
 
-MODULE_DIR = Path(__file__).resolve().parent.parent / "tools" / "pack"
 MODULE = "github.com/buildpacks/pack"
 
 
 def ensure_pack(log: Callable[[str], None]) -> Path:
     """The `pack` binary; built if need be."""
-    found = re.search(rf"{re.escape(MODULE)} v(\S+)", (MODULE_DIR / "go.mod").read_text())
-    if found is None:
-        raise LifecycleError(f"{MODULE_DIR / 'go.mod'} does not require {MODULE}.")
-    binary = tool_dir(f"pack-{found[1]}", MODULE_DIR) / "pack"
-    if binary.exists():
-        return binary
-    log(f"Building pack {found[1]} (once; about a minute)")
-    binary.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="pack-", dir=binary.parent) as work:
-        made = Path(work) / "pack"
-        go_build(MODULE_DIR, str(made), f"-s -w -X {MODULE}.Version={found[1]}", (MODULE,))
-        made.replace(binary)
-    return binary
+    folder = ensure_tools(
+        "pack", MODULE, ("",), log, flags=lambda version: f"-X {MODULE}.Version={version}"
+    )
+    return folder / "pack"
 
 
 def run_pack(
@@ -54,7 +42,7 @@ def run_pack(
         check=False,
     )
     if check and done.returncode:
-        raise LifecycleError(f"pack {' '.join(arguments)} failed:\n{done.stdout}")
+        raise GoToolError(f"pack {' '.join(arguments)} failed:\n{done.stdout}")
     return done
 
 

@@ -23,7 +23,7 @@ from packaging.version import Version
 
 import runtime_archive
 from cnb.toml import read_toml
-from lifecycle import cache_dir
+from go_tools import cache_dir
 from python_buildpack import runtime
 from python_buildpack.errors import UserError
 from python_buildpack.fetch import download
