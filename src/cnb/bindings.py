@@ -23,7 +23,7 @@ class Binding:
 
 
 def read_bindings(platform_dir: Path, environ: Mapping[str, str]) -> tuple[Binding, ...]:
-    """Every binding with a type, by name."""
+    """Every binding with a type, by name. Where both forms are given, the newer one counts."""
     root_name = environ.get("SERVICE_BINDING_ROOT") or environ.get("CNB_BINDINGS")
     root = Path(root_name) if root_name else platform_dir / "bindings"
     if not root.is_dir():

@@ -29,13 +29,18 @@ class BuildContext:
 
 
 def read_build_context(argv: Sequence[str], environ: Mapping[str, str], cwd: Path) -> BuildContext:
-    """`argv` holds the positional arguments (layers, platform, plan) of older platforms."""
+    """`argv` holds the positional arguments (layers, platform, plan) of older platforms.
+
+    Raises `ValueError` where one is given in neither way.
+    """
     given = [*argv, "", "", ""]
     layers_dir = environ.get("CNB_LAYERS_DIR") or given[0]
     platform_dir = environ.get("CNB_PLATFORM_DIR") or given[1]
     plan_path = environ.get("CNB_BP_PLAN_PATH") or given[2]
-    if not (layers_dir and plan_path):
-        raise ValueError("the layers directory and the buildpack plan must be given")
+    if not (layers_dir and platform_dir and plan_path):
+        raise ValueError(
+            "CNB_LAYERS_DIR, CNB_PLATFORM_DIR and CNB_BP_PLAN_PATH, or three arguments, must be given"
+        )
     return BuildContext(
         app_dir=cwd,
         layers_dir=Path(layers_dir),

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from cnb.toml_string import basic_string
 
-Alternative = tuple[Sequence[str], Sequence[tuple[str, Mapping[str, object]]]]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
 
-
-def _text(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return (
-        '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped) + '"'
-    )
+    # What is provided; what is required, with its metadata.
+    Alternative: TypeAlias = tuple[Sequence[str], Sequence[tuple[str, Mapping[str, object]]]]
 
 
 def _value(value: object) -> str:
@@ -20,24 +19,27 @@ def _value(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    return _text(str(value))
+    return basic_string(str(value))
 
 
 def _tables(alternative: Alternative, prefix: str) -> list[str]:
     provides, requires = alternative
     lines: list[str] = []
     for name in provides:
-        lines += [f"[[{prefix}provides]]", f"name = {_text(name)}"]
+        lines += [f"[[{prefix}provides]]", f"name = {basic_string(name)}"]
     for name, metadata in requires:
-        lines += [f"[[{prefix}requires]]", f"name = {_text(name)}"]
+        lines += [f"[[{prefix}requires]]", f"name = {basic_string(name)}"]
         if metadata:
             lines.append(f"[{prefix}requires.metadata]")
-            lines += [f"{_text(key)} = {_value(value)}" for key, value in metadata.items()]
+            lines += [f"{basic_string(key)} = {_value(value)}" for key, value in metadata.items()]
     return lines
 
 
 def write_build_plan(path: str | os.PathLike[str], alternatives: Sequence[Alternative]) -> None:
-    """Write the first alternative as the plan and the others as `[[or]]` (build plan TOML)."""
+    """Write the first alternative as the plan and the others as `[[or]]` (build plan TOML).
+
+    Metadata are texts, whole numbers and truth values.
+    """
     lines: list[str] = []
     for number, alternative in enumerate(alternatives):
         if number:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,26 @@ class PlanEntry:
 
     name: str
     metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What all entries of one name ask for together; `versions` in their order, each once."""
+
+    build: bool
+    launch: bool
+    versions: tuple[str, ...]
+
+
+def wishes(entries: Sequence[PlanEntry], name: str) -> Wishes:
+    """The wishes of the entries for `name`; nothing is wished for where there are none."""
+    found = [entry.metadata for entry in entries if entry.name == name]
+    versions = [str(metadata["version"]) for metadata in found if metadata.get("version")]
+    return Wishes(
+        build=any(metadata.get("build") is True for metadata in found),
+        launch=any(metadata.get("launch") is True for metadata in found),
+        versions=tuple(dict.fromkeys(versions)),
+    )
 
 
 def read_buildpack_plan(path: Path) -> tuple[PlanEntry, ...]:

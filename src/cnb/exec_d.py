@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+
+from cnb.toml_string import basic_string
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 def install_exec_d(layer_dir: Path, name: str, source: Path, process: str | None = None) -> None:
@@ -18,10 +23,11 @@ def install_exec_d(layer_dir: Path, name: str, source: Path, process: str | None
 
 
 def exec_d_output(variables: Mapping[str, str]) -> str:
-    """What such a program writes to file descriptor 3: TOML with basic strings."""
-    lines = []
-    for name, value in variables.items():
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        text = "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped)
-        lines.append(f'{name} = "{text}"\n')
-    return "".join(lines)
+    """What such a program writes to file descriptor 3: TOML with basic strings.
+
+    Raises `ValueError` for a name that is none of a variable.
+    """
+    for name in variables:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be the name of a variable")
+    return "".join(f"{name} = {basic_string(value)}\n" for name, value in variables.items())

@@ -40,10 +40,6 @@ class Layer:
         """`<layers>/<name>.toml`."""
         return self.path.parent / f"{self.name}.toml"
 
-    def sbom_path(self, extension: str) -> Path:
-        """`<layers>/<name>.sbom.<extension>`."""
-        return self.path.parent / f"{self.name}.sbom.{extension}"
-
 
 @dataclass(frozen=True, kw_only=True)
 class EnvFile:
@@ -105,8 +101,15 @@ _SCOPES = {"all": "env", "build": "env.build", "launch": "env.launch"}
 
 
 def write_layer_env(layer_dir: Path, files: Sequence[EnvFile]) -> None:
-    """Write environment files, verbatim: no newline is added."""
+    """Write environment files, verbatim: no newline is added.
+
+    Raises `ValueError` for what the lifecycle would take for something else.
+    """
     for file in files:
+        if not file.name or any(character in file.name for character in "./=\0"):
+            raise ValueError(f"{file.name!r} cannot be the name of a variable")
+        if file.process is not None and (not file.process or "/" in file.process):
+            raise ValueError(f"{file.process!r} cannot be a process type")
         if file.process is not None and file.scope != "launch":
             raise ValueError("only launch variables can be for one process")
         folder = layer_dir / _SCOPES[file.scope]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+_OS_RELEASE_OF_VENDOR = Path("/usr/lib/os-release")
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -22,9 +23,9 @@ class Target:
 
 
 def read_target(environ: Mapping[str, str], os_release: Path = Path("/etc/os-release")) -> Target:
-    """The platform's word, else what this machine is."""
+    """The platform's word, else what this machine is (os-release(5))."""
     machine = platform.machine()
-    distro = _read_os_release(os_release)
+    distro = _read_os_release(os_release) or _read_os_release(_OS_RELEASE_OF_VENDOR)
     return Target(
         os=environ.get("CNB_TARGET_OS") or "linux",
         arch=environ.get("CNB_TARGET_ARCH") or _ARCHITECTURES.get(machine, machine),
@@ -39,5 +40,9 @@ def _read_os_release(path: Path) -> dict[str, str]:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    pairs = (
+        line.partition("=")
+        for line in text.splitlines()
+        if "=" in line and not line.startswith("#")
+    )
     return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}

@@ -26,5 +26,8 @@ def write_toml(path: Path, table: Mapping[str, Any]) -> None:
     import tomli_w
 
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(tomli_w.dumps(table), encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(tomli_w.dumps(table), encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnb.buildpack_plan import PlanEntry
+from cnb.buildpack_plan import PlanEntry, wishes
 from python_buildpack import layers, versions
 from python_buildpack.layers import Decision, PythonKey, VenvKey
 from python_buildpack.pip_config import PipConfiguration
@@ -70,7 +70,7 @@ def make_plan(
         requires_python=project.requires_python,
     )
     release = resolution.release
-    at_build = any(entry.metadata.get("build") is True for entry in entries)
+    at_build = any(wishes(entries, name).build for name in (layers.PYTHON, layers.VENV))
     python_key = PythonKey(
         version=release.version,
         archive_sha256=release.sha256,
