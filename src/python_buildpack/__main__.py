@@ -5,13 +5,14 @@ import sys
 
 
 def main() -> int:
+    # The environment is read here and nowhere else: everybody is given it.
     source = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
     # The packaged buildpack brings its dependencies; a source checkout uses the interpreter's.
     sys.path[:0] = [source, os.path.join(os.path.dirname(source), "vendor")]  # noqa: PTH118, PTH120
     if sys.argv[1] == "detect":
         from python_buildpack.detection import detect
 
-        return detect(sys.argv[2:])
+        return detect(sys.argv[2:], os.environ)
     try:
         from python_buildpack.main import build
     except ModuleNotFoundError as error:
@@ -21,7 +22,7 @@ def main() -> int:
             "packaging, tomli, tomli-w and requests first on PATH.\n"
         )
         return 1
-    return build(sys.argv[2:])
+    return build(sys.argv[2:], os.environ)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,10 @@ from cnb import exit_codes
 from cnb.build_plan import write_build_plan
 from cnb.detect import read_detect_context
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 MARKER_FILES = (
     "requirements.txt",
     "Pipfile",
@@ -85,16 +89,14 @@ def _procfile_names_python(path: str) -> bool:
     return any(word.endswith(b".py") for word in words)
 
 
-def detect(argv: list[str]) -> int:
+def detect(argv: list[str], environ: Mapping[str, str]) -> int:
     """Run detect: exit code 0 (pass), 100 (no Python app here)."""
-    context = read_detect_context(argv, os.environ, os.getcwd())  # noqa: PTH109
-    environ = context.environ
+    context = read_detect_context(argv, environ, os.getcwd())  # noqa: PTH109
     if environ.get("BP_PYTHON_DISABLE", "").strip().lower() in ("1", "true", "yes", "on"):
         print("BP_PYTHON_DISABLE is set: the Python buildpack stands aside.")
         return exit_codes.FAIL
-    app_dir = str(context.app_dir)
     project_dir = environ.get("BP_PYTHON_PROJECT_DIR", "").strip()
-    root = os.path.join(app_dir, project_dir) if project_dir else app_dir  # noqa: PTH118
+    root = os.path.join(context.app_dir, project_dir) if project_dir else context.app_dir  # noqa: PTH118
     sign = python_sign(root, environ.get("BP_PYTHON_SCRIPT", ""))
     if sign is None:
         print(

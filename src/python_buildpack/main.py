@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,13 @@ from python_buildpack.settings import Settings, read_settings
 from python_buildpack.tools import find_tools
 
 
-def build(argv: list[str]) -> int:
+def build(argv: list[str], environ: Mapping[str, str]) -> int:
     """Run build: exit code 0, or 1 with an error that the user can mend."""
-    log = Log(debug=os.environ.get("BP_LOG_LEVEL", "").strip().lower() == "debug")
+    log = Log(debug=environ.get("BP_LOG_LEVEL", "").strip().lower() == "debug")
+    # Directories get the same mode everywhere: other users must be able to read the image.
+    os.umask(0o022)
     try:
-        _build(read_build_context(argv, os.environ, Path.cwd()), log)
+        _build(read_build_context(argv, environ, Path.cwd()), log)
     except errors.UserError as error:
         log.error(error)
         return exit_codes.ERROR
@@ -89,7 +92,7 @@ def _build(context: BuildContext, log: Log) -> None:
     log.heading(f"Python buildpack done in {time.monotonic() - started:.2f} s")
 
 
-def refuse_forbidden(environ: Any) -> None:
+def refuse_forbidden(environ: Mapping[str, str]) -> None:
     """Raises `UserError` that names every variable that would break the build."""
     found = sorted(name for name in environ if name in FORBIDDEN)
     if found:

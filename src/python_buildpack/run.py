@@ -56,6 +56,21 @@ def child_environment(environ: Mapping[str, str], extra: Mapping[str, str]) -> d
     return {**kept, **extra}
 
 
+def capture(command: Sequence[str | Path], *, environ: Mapping[str, str]) -> tuple[int, str]:
+    """Run `command` quietly; its exit code and output. Raises `OSError` when it does not start."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
 def run(
     command: Sequence[str | Path],
     *,

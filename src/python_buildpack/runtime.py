@@ -12,7 +12,6 @@ import posixpath
 import re
 import shutil
 import struct
-import subprocess
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from python_buildpack import errors
+from python_buildpack.run import capture
 
 TRIM_RECIPE = 1  # raise it when the bytes of an unpacked runtime change
 # Where the lifecycle puts the layer: what the byte code names as its source.
@@ -243,21 +243,16 @@ def compile_runtime(root: Path, minor: str, interpreter: Path | None = None) -> 
         "-s", str(root), "-p", USUAL_PLACE, str(root / "lib" / f"python{minor}"),
     ]  # fmt: skip
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", env={"LC_ALL": "C.UTF-8"}
-        )
+        code, output = capture(command, environ={"LC_ALL": "C.UTF-8"})
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOEXEC, errno.EACCES):
             raise
         raise errors.runtime_unusable(minor, str(error)) from None
     # 1: some file did not compile, which lib2to3's own samples never do; other codes: no start.
-    if (
-        done.returncode not in (0, 1)
-        or not (root / "lib" / f"python{minor}" / "__pycache__").is_dir()
-    ):
-        if "No space left" in done.stderr + done.stdout:
+    if code not in (0, 1) or not (root / "lib" / f"python{minor}" / "__pycache__").is_dir():
+        if "No space left" in output:
             raise errors.disk_full("byte-compiling the Python runtime")
-        raise errors.runtime_unusable(minor, (done.stderr or done.stdout).strip()[-2000:])
+        raise errors.runtime_unusable(minor, output.strip()[-2000:])
 
 
 def strip_tree(root: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -14,6 +13,8 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
+
+from python_buildpack.run import capture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,18 +35,22 @@ def find_tools(buildpack_dir: Path, environ: Mapping[str, str]) -> Tools:
         uv = Path(found) if found else None
     version = None
     if uv is not None:
-        version = version_file.read_text().strip() if version_file.is_file() else _ask_version(uv)
+        version = (
+            version_file.read_text().strip()
+            if version_file.is_file()
+            else _ask_version(uv, environ)
+        )
     wheels = sorted((buildpack_dir / "pip").glob("pip-*.whl"), key=_wheel_version, reverse=True)
     return Tools(uv=uv, uv_version=version, pip_wheels=tuple(wheels))
 
 
-def _ask_version(uv: Path) -> str | None:
+def _ask_version(uv: Path, environ: Mapping[str, str]) -> str | None:
     try:
-        done = subprocess.run([uv, "--version"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        code, output = capture([uv, "--version"], environ=environ)
+    except OSError:
         return None
-    match = re.search(r"\d+(\.\d+)+", done.stdout)
-    return match[0] if match else None
+    match = re.search(r"\d+(\.\d+)+", output)
+    return match[0] if match and code == 0 else None
 
 
 def _wheel_version(path: Path) -> Version:
