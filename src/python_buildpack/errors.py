@@ -149,6 +149,16 @@ def download_failed(url: str, why: str) -> UserError:
     )
 
 
+def certificate_untrusted(url: str, why: str, trusted: object) -> UserError:
+    bundle = trusted if isinstance(trusted, str) else "Mozilla, as this buildpack brings them"
+    return UserError(
+        "certificate-untrusted",
+        f"{url} could not be downloaded: the server's certificate is not trusted",
+        f"{why}\nTrusted are the certificates of {bundle}. Set SSL_CERT_FILE to a file that also "
+        "holds those of your own authority, and build again.",
+    )
+
+
 def checksum_mismatch(url: str, expected: str, got: str) -> UserError:
     return UserError(
         "checksum-mismatch",

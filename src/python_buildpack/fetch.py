@@ -46,12 +46,18 @@ class _Retry(Exception):
 
 
 def mirrored(url: str, mirror: str | None) -> str:
-    """`url` with scheme and host replaced by those of `mirror`, whose path goes first."""
+    """`url` with scheme and host replaced by those of `mirror`, whose path goes first.
+
+    Raises `UserError` for a URL that is none.
+    """
     if not mirror:
         return url
-    base = urlsplit(mirror)
-    path = base.path.rstrip("/") + urlsplit(url).path
-    return urlunsplit((base.scheme, base.netloc, path, "", ""))
+    try:
+        base = urlsplit(mirror)
+        path = base.path.rstrip("/") + urlsplit(url).path
+        return urlunsplit((base.scheme, base.netloc, path, "", ""))
+    except ValueError as error:
+        raise errors.download_failed(redact(mirror), f"{error}.") from None
 
 
 def ca_bundle(environ: Mapping[str, str]) -> str | bool:
@@ -101,20 +107,21 @@ def fetch_bytes(
 ) -> bytes:
     """A small file, whole. Raises `UserError` when it cannot be had."""
 
-    def once(session: requests.Session) -> bytes:
-        with _get(session, url, 0) as response:
-            body = response.raw.read(LIST_LIMIT + 1, decode_content=True)
-        if len(body) > LIST_LIMIT:
-            raise errors.download_failed(redact(url), "It is larger than 32 MiB.")
-        return bytes(body)
+    import urllib3.exceptions
 
     with _session(environ) as session:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return once(session)
+                with _get(session, url, 0) as response:
+                    body = response.raw.read(LIST_LIMIT + 1, decode_content=True)
+                break
+            except urllib3.exceptions.HTTPError as error:
+                _pause(url, _broken(error), attempt, first_wait, log)
             except _Retry as failure:
                 _pause(url, failure, attempt, first_wait, log)
-    raise AssertionError("unreachable")
+    if len(body) > LIST_LIMIT:
+        raise errors.download_failed(redact(url), "It is larger than 32 MiB.")
+    return bytes(body)
 
 
 def _copy(source: Path, partial: Path) -> str:
@@ -142,22 +149,27 @@ def _get(session: requests.Session, url: str, offset: int) -> requests.Response:
 
     headers = {"Range": f"bytes={offset}-"} if offset else {}
     try:
-        # Proxies and netrc are read from the environment by requests itself.
-        response = session.get(url, stream=True, timeout=TIMEOUT, headers=headers)
-    except (requests.exceptions.SSLError, requests.exceptions.InvalidURL) as error:
-        raise errors.download_failed(redact(url), redact(str(error))) from None
-    except requests.exceptions.InvalidSchema as error:
-        raise errors.download_failed(redact(url), str(error)) from None
+        # Proxies and netrc are read from the environment by requests itself; `verify` is given
+        # here, for else the environment's REQUESTS_CA_BUNDLE would go before the session's.
+        response = session.get(
+            url, stream=True, timeout=TIMEOUT, headers=headers, verify=session.verify
+        )
     except requests.exceptions.RequestException as error:
-        raise _Retry(_reason(error)) from None
+        reason = _reason(error)
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            raise errors.certificate_untrusted(redact(url), reason, session.verify) from None
+        if isinstance(error, (ValueError, requests.exceptions.TooManyRedirects)):
+            # Of requests' exceptions those about what was asked for are ValueErrors too.
+            raise errors.download_failed(redact(url), reason) from None
+        raise _Retry(reason) from None
+    except OSError as error:
+        # The CA bundle does not exist.
+        raise errors.download_failed(redact(url), f"{error}.") from None
     status = response.status_code
     if status in (408, 425, 429) or status >= 500:
-        wait = response.headers.get("Retry-After", "")
+        wait = _asked_wait(response.headers.get("Retry-After", ""))
         response.close()
-        raise _Retry(
-            f"the server answered {status} {response.reason}",
-            float(wait) if wait.isdecimal() else None,
-        )
+        raise _Retry(f"the server answered {status} {response.reason}", wait)
     if status >= 400 and not (status == 416 and offset):
         response.close()
         raise errors.download_failed(
@@ -166,11 +178,30 @@ def _get(session: requests.Session, url: str, offset: int) -> requests.Response:
     return response
 
 
+def _asked_wait(text: str) -> float | None:
+    """The seconds of a Retry-After header, which gives them or a date (RFC 9110)."""
+    if text.isdecimal():
+        return float(text)
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
 def _reason(error: Exception) -> str:
     """The innermost words of a failed connection."""
     cause: object = error.args[0] if error.args else error
-    text = str(getattr(cause, "reason", cause))
-    return redact(text.split("): ", 1)[-1])
+    cause = getattr(cause, "reason", cause)
+    parts = cause.args if isinstance(cause, Exception) and len(cause.args) > 1 else (cause,)
+    # An exception's text starts with the connection that it is about.
+    words = [str(part).split("): ", 1)[-1] for part in parts if not isinstance(part, int)]
+    return redact(": ".join(word.rstrip(".") for word in words))
+
+
+def _broken(error: Exception) -> _Retry:
+    return _Retry(f"the connection broke: {_reason(error)}")
 
 
 def _download(
@@ -183,16 +214,24 @@ def _download(
             try:
                 done = file.tell()
                 with _get(session, url, done) as response:
-                    if done and response.status_code != 206:
-                        # The server cannot resume: from the start.
+                    if done and not _goes_on(response, done):
                         file.seek(0)
                         file.truncate()
                         hasher = hashlib.sha256()
+                        progress.restart()
+                        if response.status_code != 200:
+                            raise _Retry(f"the server cannot go on after {done} bytes")
                     _stream(response, file.write, hasher, progress)
                 break
             except _Retry as failure:
                 _pause(url, failure, attempt, first_wait, log)
     return hasher.hexdigest()
+
+
+def _goes_on(response: requests.Response, offset: int) -> bool:
+    """Whether an answer starts at byte `offset`."""
+    place = response.headers.get("Content-Range", "")
+    return response.status_code == 206 and place.startswith(f"bytes {offset}-")
 
 
 class _Writer(Protocol):
@@ -217,7 +256,7 @@ def _stream(
             received += len(chunk)
             progress.add(len(chunk), expected)
     except urllib3.exceptions.HTTPError as error:
-        raise _Retry(f"the connection broke: {error}") from None
+        raise _broken(error) from None
     if expected is not None and received < expected:
         raise _Retry(f"the connection ended after {received} of {expected} bytes")
 
@@ -239,6 +278,9 @@ class _Progress:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._last = time.monotonic()
+        self._done = 0
+
+    def restart(self) -> None:
         self._done = 0
 
     def add(self, count: int, expected: int | None) -> None:

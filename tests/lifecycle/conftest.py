@@ -111,6 +111,8 @@ def host() -> Iterator[Host]:
             self.send_header("Content-Length", str(len(body) - start))
             kind = "text/html" if self.path.endswith("/") else "application/octet-stream"
             self.send_header("Content-Type", kind)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
             self.end_headers()
             body = body[start:]
             if fault == "cut":
@@ -121,7 +123,7 @@ def host() -> Iterator[Host]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     state.url = f"http://127.0.0.1:{server.server_port}"
     try:
