@@ -79,6 +79,8 @@ def version() -> str:
 
 def package(arch: str, source: str, out: Path, host_python: str | None = None) -> Path:
     """Make the directory. Raises `PackageError`, or `UserError` for a failed download."""
+    # Whoever builds with it must be able to read it, whatever the umask is here.
+    os.umask(0o022)
     final = out / f"python-buildpack-{version()}-linux-{arch}"
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".package-", dir=out) as work_name:

@@ -6,6 +6,7 @@ LD_LIBRARY_PATH as those of `<layer>/lib` would. `<layer>/bin` holds links to th
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import posixpath
@@ -116,67 +117,119 @@ def link_interpreter(layer_dir: Path, minor: str) -> None:
 def unpack(archive: Path, root: Path) -> None:
     """Unpack what the trim recipe keeps into `root`. Raises `UserError`; see `checked_members`."""
     root.mkdir(parents=True)
-    written: dict[str, Path] = {}
     try:
-        with _open(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-            for member, path in checked_members(tar, archive.name):
-                if not is_kept(path):
-                    continue
-                target = root / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if member.isdir():
-                    target.mkdir(exist_ok=True)
-                elif member.issym():
-                    target.symlink_to(member.linkname)
-                elif member.islnk():
-                    source = written.get(_inner_path(member.linkname) or "")
-                    if source is None:
-                        raise errors.archive_broken(
-                            archive.name, f"{member.name!r} links to a file that is not kept."
-                        )
-                    shutil.copy(source, target)
-                    written[path] = target
-                else:
-                    content = tar.extractfile(member)
-                    assert content is not None
-                    with target.open("xb") as file:
-                        shutil.copyfileobj(content, file, _CHUNK)
-                    target.chmod(0o755 if member.mode & 0o111 else 0o644)
-                    written[path] = target
+        with (
+            _open(archive) as stream,
+            tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar,
+        ):
+            _write_members(tar, archive.name, root)
+            while stream.read(_CHUNK):
+                pass  # the compression's own checksum comes last
     except (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError) as error:
         raise errors.archive_broken(archive.name, f"{error or 'It ends too early'}.") from None
     except OSError as error:
-        if error.errno is not None:
-            raise
         # gzip and zstd report bad data as an OSError without a number.
-        raise errors.archive_broken(archive.name, f"{error}.") from None
+        if error.errno is not None and error.errno not in _BAD_PATH:
+            raise
+        raise errors.archive_broken(archive.name, f"{error.strerror or error}.") from None
 
 
-def _open(archive: Path) -> IO[bytes]:
+# What the system says to paths that no archive of a runtime holds: a file as a directory, ...
+_BAD_PATH = frozenset(
+    (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP)
+)
+
+
+def _write_members(tar: tarfile.TarFile, name: str, root: Path) -> None:
+    written: dict[str, Path] = {}
+    for member, path in checked_members(tar, name):
+        if not is_kept(path):
+            continue
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if member.isdir():
+            target.mkdir(exist_ok=True)
+        elif member.issym():
+            target.symlink_to(member.linkname)
+        elif member.islnk():
+            source = written.get(_inner_path(member.linkname) or "")
+            if source is None:
+                raise errors.archive_broken(
+                    name, f"{member.name!r} links to a file that is not kept."
+                )
+            shutil.copy(source, target)
+            written[path] = target
+        else:
+            content = tar.extractfile(member)
+            assert content is not None
+            with target.open("xb") as file:
+                shutil.copyfileobj(content, file, _CHUNK)
+            target.chmod(0o755 if member.mode & 0o111 else 0o644)
+            written[path] = target
+
+
+class _Header(tarfile.TarInfo):
+    """A member's header, read strictly: `tarfile` takes a broken one for the end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
+                raise  # the mark of the end
+            raise tarfile.ReadError(str(error) if buf else "it has no end") from None
+        if header.size < 0 or (header.type in _ABOUT_OTHERS and header.size > _CHUNK):
+            raise tarfile.ReadError(f"a header states a size of {header.size}")
+        return header
+
+
+# Headers whose contents, long names and the like, are read into memory.
+_ABOUT_OTHERS = frozenset(
+    (
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    )
+)
+
+
+@contextlib.contextmanager
+def _open(archive: Path) -> Iterator[IO[bytes]]:
     with archive.open("rb") as file:
         magic = file.read(4)
     if magic == b"\x28\xb5\x2f\xfd":
-        return _open_zstd(archive)
-    if magic[:2] == b"\x1f\x8b":
+        try:
+            import zstandard
+        except ImportError:
+            raise errors.archive_needs_zstd(archive.name) from None
+        try:
+            with zstandard.open(archive, "rb") as stream:
+                yield cast("IO[bytes]", stream)
+        except zstandard.ZstdError as error:
+            raise errors.archive_broken(archive.name, f"{error}.") from None
+    elif magic[:2] == b"\x1f\x8b":
         import gzip
 
-        return cast("IO[bytes]", gzip.open(archive, "rb"))
-    raise errors.archive_broken(archive.name, "It is neither gzip nor zstd.")
+        with gzip.open(archive, "rb") as stream:
+            yield cast("IO[bytes]", stream)
+    else:
+        raise errors.archive_broken(archive.name, "It is neither gzip nor zstd.")
 
 
-def _open_zstd(archive: Path) -> IO[bytes]:
-    try:
-        import zstandard
-    except ImportError:
-        raise errors.archive_needs_zstd(archive.name) from None
-    return cast("IO[bytes]", zstandard.open(archive, "rb"))
+# What a runtime consists of; a `full` archive also holds what is left of its build.
+_PARTS = frozenset(("bin", "include", "lib", "share"))
 
 
 def _inner_path(name: str) -> str | None:
-    """A member's path below the runtime's root, None for one outside (a build's leftovers)."""
+    """A member's path below the runtime's root; None for one outside."""
+    path = posixpath.normpath(name)
     for top in ("python/install/", "python/"):
-        if name.startswith(top):
-            return name[len(top) :].rstrip("/") or None
+        if path.startswith(top):
+            inner = path[len(top) :]
+            return inner if inner.split("/")[0] in _PARTS else None
     return None
 
 
@@ -186,47 +239,55 @@ def checked_members(tar: tarfile.TarFile, name: str) -> Iterator[tuple[tarfile.T
     Raises `UserError` for whatever could write, or lead, outside of that root, and for an archive
     that is absurdly large.
     """
-    seen: set[str] = set()
+    seen: dict[str, bool] = {}  # path -> whether it is a directory
     links: set[str] = set()
     total = 0
-    full = False
-    for member in tar:
-        if len(seen) >= MAX_FILES:
+    for count, member in enumerate(tar, start=1):
+        shown = repr(member.name[:200])
+        if count > MAX_FILES:
             raise errors.archive_broken(name, f"It holds more than {MAX_FILES} files.")
-        parts = member.name.split("/")
-        if member.name.startswith("/") or ".." in parts or "\0" in member.name:
-            raise errors.archive_broken(name, f"It holds the path {member.name!r}.")
-        full = full or member.name.startswith("python/install")
-        if full and not member.name.startswith("python/install/"):
-            continue
+        total += member.size
+        if member.size < 0 or total > MAX_BYTES:
+            raise errors.archive_broken(name, f"It unpacks to more than {MAX_BYTES} bytes.")
+        if member.name.startswith("/") or ".." in member.name.split("/") or "\0" in member.name:
+            raise errors.archive_broken(name, f"It holds the path {shown}.")
+        if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
+            raise errors.archive_broken(name, f"{shown} is a device or a pipe.")
         path = _inner_path(member.name)
         if path is None:
             continue
-        path = posixpath.normpath(path)
-        if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
-            raise errors.archive_broken(name, f"{member.name!r} is a device or a pipe.")
-        if path in seen and not member.isdir():
-            raise errors.archive_broken(name, f"It holds {member.name!r} twice.")
+        if path in seen and not (member.isdir() and seen[path]):
+            raise errors.archive_broken(name, f"It holds {shown} twice.")
         above = path
         while above := posixpath.dirname(above):
             if above in links:
-                raise errors.archive_broken(name, f"{member.name!r} goes through a link.")
-        if path in links:
-            raise errors.archive_broken(name, f"It holds {member.name!r} twice.")
+                raise errors.archive_broken(name, f"{shown} goes through a link.")
         if member.issym():
-            reached = posixpath.normpath(
-                posixpath.join("root", posixpath.dirname(path), member.linkname)
-            )
-            if member.linkname.startswith("/") or not reached.startswith("root/"):
-                raise errors.archive_broken(name, f"The link {member.name!r} leads out of it.")
             links.add(path)
-        if member.islnk() and ".." in member.linkname.split("/"):
-            raise errors.archive_broken(name, f"The link {member.name!r} leads out of it.")
-        total += member.size
-        if total > MAX_BYTES:
-            raise errors.archive_broken(name, f"It unpacks to more than {MAX_BYTES} bytes.")
-        seen.add(path)
+        if (member.issym() and not _leads_inside(path, member.linkname)) or (
+            member.islnk() and ".." in member.linkname.split("/")
+        ):
+            raise errors.archive_broken(name, f"The link {shown} leads out of it.")
+        seen[path] = member.isdir()
         yield member, path
+
+
+def _leads_inside(path: str, target: str) -> bool:
+    """Whether a symbolic link at `path` stays below the root, whatever other links there are.
+
+    A `..` behind a name could climb from where a link leads; at the start it climbs real
+    directories, since nothing lies behind a link.
+    """
+    parts = target.split("/")
+    climbs = 0
+    while climbs < len(parts) and parts[climbs] == "..":
+        climbs += 1
+    return (
+        bool(target)
+        and not target.startswith("/")
+        and ".." not in parts[climbs:]
+        and climbs <= path.count("/")
+    )
 
 
 def compile_runtime(root: Path, minor: str, interpreter: Path | None = None) -> None:
@@ -268,6 +329,9 @@ def strip_tree(root: Path) -> None:
                 path.write_bytes(stripped)
 
 
+_LOADED = (2, 3)  # e_type of programs and shared libraries
+
+
 def strip_elf(data: bytes) -> bytes:
     """A 64-bit little-endian ELF file without what no loader reads; any other data unchanged.
 
@@ -275,11 +339,15 @@ def strip_elf(data: bytes) -> bytes:
     """
     if data[:6] != b"\x7fELF\x02\x01" or len(data) < 64:
         return data
+    if struct.unpack_from("<H", data, 16)[0] not in _LOADED:
+        return data
     offset, size, count = (
         struct.unpack_from("<Q", data, 32)[0],
         *struct.unpack_from("<HH", data, 54),
     )
-    end = offset + size * count
+    end = max(64, offset + size * count)
+    if not count:
+        return data
     for number in range(count):
         where = offset + number * size
         if where + 56 > len(data):
