@@ -17,6 +17,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from python_buildpack import errors
 from python_buildpack.log import Log
+from python_buildpack.redact import redact
 
 FORMAT = 1
 DATA_DIR = Path(__file__).parent / "data"
@@ -38,7 +39,7 @@ class Release:
     @property
     def file_name(self) -> str:
         """The archive's file name, unescaped."""
-        return unquote(urlsplit(self.url).path.rsplit("/", 1)[-1])
+        return unquote(urlsplit(self.url).path).rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,8 @@ def load_releases(source: str, log: Log, environ: Mapping[str, str]) -> tuple[Re
     if re.match(r"https?://", source):
         from python_buildpack.fetch import fetch_bytes
 
-        return parse_releases(fetch_bytes(source, log=log, environ=environ), source, base=source)
+        data = fetch_bytes(source, log=log, environ=environ)
+        return parse_releases(data, redact(source), base=source)
     path = Path(unquote(urlsplit(source).path) if source.startswith("file://") else source)
     try:
         data = path.read_bytes()
@@ -114,6 +116,16 @@ def _release(entry: Any, number: int, source: str, base: str) -> Release:
         raise errors.release_list_unreadable(
             source, f"Release {number}: {values['version']!r} is not a version."
         )
-    if base:
-        values["url"] = urljoin(base, values["url"])
-    return Release(**values)
+    if not re.fullmatch(r"\d+(\.\d+)*", values["glibc"]):
+        raise errors.release_list_unreadable(
+            source, f"Release {number}: {values['glibc']!r} is not a version of glibc."
+        )
+    try:
+        values["url"] = urljoin(base, values["url"]) if values["url"] else ""
+        release = Release(**values)
+        names_a_file = release.file_name.isprintable() and release.file_name not in ("", ".", "..")
+    except ValueError:
+        names_a_file = False
+    if not names_a_file:
+        raise errors.release_list_unreadable(source, f"Release {number}: its url names no file.")
+    return release
