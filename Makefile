@@ -9,7 +9,7 @@ IMAGE ?= my-app
 RUNTIME ?= archive
 ARCH ?=
 
-.PHONY: help venv demo image package release-list runtime-archive check test test-unit test-lifecycle test-pack clean
+.PHONY: help venv demo image package release-list runtime-archive check test test-unit test-lifecycle test-managers test-pack clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -40,13 +40,16 @@ check: venv ## types and style
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 
-test: check test-unit test-lifecycle test-pack ## everything
+test: check test-unit test-lifecycle test-managers test-pack ## everything
 
 test-unit: venv ## tables and properties: no network, no processes
 	$(PY) -m pytest tests/unit -q
 
 test-lifecycle: venv ## the real lifecycle on this machine
 	$(PY) -m pytest tests/lifecycle -q
+
+test-managers: venv ## each package manager's lock, held to the tool itself
+	$(PY) -m pytest tests/managers -q
 
 test-pack: venv ## pack and Docker
 	$(PY) -m pytest tests/pack -q

@@ -1,0 +1,270 @@
+"""A packaged buildpack whose build is run directly, tools to compare it with, a loopback index."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.lifecycle.conftest import binaries, buildpack, shelter, space
+from tests.managers.simple_index import SimpleIndex
+
+from lifecycle import cache_dir
+
+__all__ = ["binaries", "buildpack", "shelter", "space"]
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# Not part of what a distribution is:
+EXCLUDED = {
+    "INSTALLER": "names the tool that installed",
+    "REQUESTED": "says that the user named it, which a lock does not know",
+    "RECORD": "lists the files that are compared here, and the excluded ones",
+    "direct_url.json": "each tool writes another selection of its fields; compared by itself",
+    "uv_cache.json": "uv's note about its own cache",
+    "uv_build.json": "uv's note about how it built",
+}
+# The environment's own, or made by the tool when it makes an environment.
+NOT_PACKAGES = ("_virtualenv.py", "_virtualenv.pth", "_distutils_hack", "distutils-precedence.pth")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What a direct run of bin/build printed and made."""
+
+    code: int
+    log: str
+    app: Path
+    layers: Path
+
+    @property
+    def venv(self) -> Path:
+        return self.layers / "venv"
+
+    @property
+    def python(self) -> Path:
+        """The runtime that the packages are installed for."""
+        return next((self.layers / "python" / "cpython" / "bin").glob("python3.*[0-9]"))
+
+    def passed(self) -> Built:
+        """This build, which must have passed."""
+        assert self.code == 0, self.log
+        return self
+
+    def failed(self, id: str, *words: str) -> Built:
+        """This build, which must have failed with this error, before anything was installed."""
+        assert self.code == 1, self.log
+        assert f"[{id}]" in self.log, self.log
+        for word in words:
+            assert word in self.log, self.log
+        assert "Traceback" not in self.log
+        assert not list(self.layers.glob("venv/lib/*/site-packages/*"))
+        return self
+
+
+Builder = Callable[..., Built]
+
+
+@pytest.fixture
+def workplace(shelter: Path) -> Iterator[Path]:
+    """A directory of this test, with a path short enough for shebang lines."""
+    with tempfile.TemporaryDirectory(prefix="m", dir=shelter) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def build(buildpack: Path, workplace: Path) -> Builder:
+    """`build(app, PIP_INDEX_URL=...)` runs bin/build on `app` itself, with fresh layers.
+
+    `keep=True` leaves the layers' TOML files of the build before, as the lifecycle would restore
+    them. The environment holds what is given, and no index of this machine's.
+    """
+    (workplace / "home").mkdir()
+    plan = workplace / "plan.toml"
+    plan.write_text("")
+    (workplace / "platform" / "env").mkdir(parents=True)
+
+    def run(app: Path, *, keep: bool = False, **variables: str) -> Built:
+        layers = workplace / "layers"
+        if keep:
+            for path in layers.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+        else:
+            shutil.rmtree(layers, ignore_errors=True)
+            layers.mkdir()
+        done = subprocess.run(
+            [buildpack / "bin" / "build"],
+            cwd=app,
+            env={
+                **plain_environment(workplace / "home"),
+                "CNB_BUILDPACK_DIR": str(buildpack),
+                "CNB_LAYERS_DIR": str(layers),
+                "CNB_PLATFORM_DIR": str(workplace / "platform"),
+                "CNB_BP_PLAN_PATH": str(plan),
+                "CNB_TARGET_OS": "linux",
+                **variables,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return Built(code=done.returncode, log=done.stdout, app=app, layers=layers)
+
+    return run
+
+
+def plain_environment(home: Path) -> dict[str, str]:
+    """PATH, an empty home and no proxies: nothing of this machine's configuration of any tool."""
+    return {
+        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "no_proxy": "127.0.0.1",
+    }
+
+
+@pytest.fixture
+def index() -> Iterator[SimpleIndex]:
+    """An index that this test fills."""
+    with SimpleIndex() as made:
+        yield made
+
+
+@pytest.fixture
+def other_index() -> Iterator[SimpleIndex]:
+    """A second one, which wants credentials."""
+    with SimpleIndex(user="alice", password="s3cret-pa55") as made:
+        yield made
+
+
+@pytest.fixture
+def app(workplace: Path) -> Path:
+    """An empty app."""
+    path = workplace / "app"
+    path.mkdir()
+    return path
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> Path:
+    """`folder` with these files in it."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def uv(buildpack: Path) -> Path:
+    """The uv that is in the package."""
+    return buildpack / "uv" / "uv"
+
+
+@pytest.fixture(scope="session")
+def tool(uv: Path) -> Callable[[str], Path]:
+    """`tool("pdm")`: the directory with the tool's commands, from requirements/tool-pdm.txt.
+
+    It is installed once per machine and state of that file, through the machine's own index.
+    """
+
+    def install(name: str) -> Path:
+        requirements = ROOT / "requirements" / f"tool-{name}.txt"
+        digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
+        target = cache_dir() / "tools" / f"{name}-{digest}"
+        if (target / "bin" / name).exists():
+            return target / "bin"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)
+        checked_run([uv, "venv", "--no-config", "--python", "3.13", target], env=os.environ)
+        checked_run(
+            [
+                uv, "pip", "install", "--no-config", "--require-hashes", "--compile-bytecode",
+                "--python", target / "bin" / "python", "-r", requirements,
+            ],
+            env=os.environ,
+        )  # fmt: skip
+        return target / "bin"
+
+    return install
+
+
+def checked_run(
+    command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path | None = None
+) -> str:
+    """What a command that must succeed printed."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        env=dict(env),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}"
+    return done.stdout
+
+
+@pytest.fixture
+def empty_venv(uv: Path, workplace: Path) -> Callable[[Built], Path]:
+    """An environment beside the built one, for the tool to install into: the same interpreter."""
+
+    def make(built: Built) -> Path:
+        target = workplace / "other-venv"
+        shutil.rmtree(target, ignore_errors=True)
+        checked_run(
+            [uv, "venv", "--no-config", "--no-python-downloads", "--python", built.python, target],
+            env=plain_environment(workplace / "home"),
+        )
+        return target
+
+    return make
+
+
+def distributions(venv: Path) -> set[str]:
+    """`name-version` of everything installed, as its directory spells it."""
+    found = venv.glob("lib/python3*/site-packages/*.dist-info")
+    return {path.name.removesuffix(".dist-info") for path in found}
+
+
+def installed_files(venv: Path) -> dict[str, str]:
+    """Every file that the packages brought -> its digest; scripts by their names.
+
+    Scripts start with the path of their environment, and each installer words the rest of a
+    console script in its own way. Byte code belongs to the build.
+    """
+    found: dict[str, str] = {}
+    site = next(venv.glob("lib/python3*/site-packages"))
+    for path in sorted(site.rglob("*")):
+        name = str(path.relative_to(site))
+        if path.is_dir() or path.suffix == ".pyc" or name.startswith(NOT_PACKAGES):
+            continue
+        if path.parent.name.endswith(".dist-info") and path.name in EXCLUDED:
+            continue
+        found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    for path in sorted((venv / "bin").iterdir()):
+        if not path.name.startswith(("python", "activate", "deactivate", "pydoc")):
+            found[f"bin/{path.name}"] = "a script"
+    return found
+
+
+def assert_same_installation(ours: Path, theirs: Path, ignored: Sequence[str] = ()) -> None:
+    """Both environments hold the same distributions and files; `ignored` are prefixes of names.
+
+    Every call says beside it why it ignores something.
+    """
+    assert distributions(ours), "nothing was installed: nothing would be compared"
+    assert distributions(ours) == distributions(theirs)
+    first, second = (
+        {name: digest for name, digest in files.items() if not name.startswith(tuple(ignored))}
+        for files in (installed_files(ours), installed_files(theirs))
+    )
+    assert first == second

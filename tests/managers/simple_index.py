@@ -1,0 +1,219 @@
+"""A loopback package index: the simple API in HTML (PEP 503) and JSON (PEP 691)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+import threading
+import zipfile
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """One file of a project, as the index states it."""
+
+    name: str
+    data: bytes
+    requires_python: str
+    metadata: bytes | None
+    yanked: bool
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass
+class SimpleIndex:
+    """`with SimpleIndex() as index: index.add(wheel)`; `index.url` is what pip calls index-url.
+
+    With `user` and `password` every request needs them (basic authentication). `requests` holds
+    every path that was asked for, with its status; `offline = True` answers 503 to everything.
+    """
+
+    user: str = ""
+    password: str = ""
+    offline: bool = False
+    requests: list[str] = field(default_factory=list)
+    files: dict[str, dict[str, File]] = field(default_factory=dict)
+    _server: ThreadingHTTPServer | None = None
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> SimpleIndex:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server is not None and self._thread is not None
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def host(self) -> str:
+        """`127.0.0.1:PORT`."""
+        assert self._server is not None
+        return f"127.0.0.1:{self._server.server_port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}/simple/"
+
+    @property
+    def url_with_credentials(self) -> str:
+        return f"http://{self.user}:{self.password}@{self.host}/simple/"
+
+    def add(self, *paths: Path, yanked: bool = False) -> None:
+        """Serve wheels and sdists; a later file of the same name replaces the earlier one."""
+        for path in paths:
+            stem = path.name.removesuffix(".tar.gz").removesuffix(".whl")
+            project = normalized(
+                stem.split("-")[0] if path.suffix == ".whl" else stem.rpartition("-")[0]
+            )
+            metadata = _wheel_metadata(path) if path.suffix == ".whl" else None
+            found = re.search(rb"^Requires-Python: (.*)$", metadata or b"", re.M)
+            self.files.setdefault(project, {})[path.name] = File(
+                name=path.name,
+                data=path.read_bytes(),
+                requires_python=found[1].decode() if found else "",
+                metadata=metadata,
+                yanked=yanked,
+            )
+
+    def downloads(self) -> list[str]:
+        """The names of the files that were fetched, each as often as it was."""
+        paths = [line.split()[1] for line in self.requests if line.startswith("200 /files/")]
+        return [path.rpartition("/")[2] for path in paths if not path.endswith(".metadata")]
+
+    def answer(self, path: str, accept: str, authorization: str) -> tuple[int, str, bytes]:
+        """Status, content type and body for a request."""
+        if self.offline:
+            return 503, "text/plain", b"offline"
+        if self.user:
+            wanted = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+            if authorization != f"Basic {wanted}":
+                return 401, "text/plain", b"credentials, please"
+        words = path.partition("?")[0].strip("/").split("/")
+        if words[0] == "simple" and len(words) == 2 and words[1] in self.files:
+            return self._project(words[1], accept)
+        if words[0] == "simple" and len(words) == 1:
+            return self._projects(accept)
+        if words[0] == "files" and len(words) == 3:
+            name = words[2].removesuffix(".metadata")
+            file = self.files.get(words[1], {}).get(name)
+            if file is not None:
+                body = file.metadata if words[2].endswith(".metadata") else file.data
+                if body is not None:
+                    return 200, "application/octet-stream", body
+        return 404, "text/plain", b"not found"
+
+    def _projects(self, accept: str) -> tuple[int, str, bytes]:
+        if "application/vnd.pypi.simple.v1+json" in accept:
+            body = {"meta": {"api-version": "1.0"}, "projects": [{"name": n} for n in self.files]}
+            return 200, "application/vnd.pypi.simple.v1+json", json.dumps(body).encode()
+        links = "\n".join(f'<a href="/simple/{name}/">{name}</a>' for name in self.files)
+        return 200, "text/html", f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
+
+    def _project(self, project: str, accept: str) -> tuple[int, str, bytes]:
+        files = self.files[project].values()
+        if "application/vnd.pypi.simple.v1+json" in accept:
+            body = {
+                "meta": {"api-version": "1.1"},
+                "name": project,
+                "versions": sorted({_version(file.name) for file in files}),
+                "files": [_json_file(project, file) for file in files],
+            }
+            return 200, "application/vnd.pypi.simple.v1+json", json.dumps(body).encode()
+        links = "\n".join(_link(project, file) for file in files)
+        return 200, "text/html", f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
+
+
+def normalized(name: str) -> str:
+    """PEP 503."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _version(name: str) -> str:
+    return name.removesuffix(".tar.gz").removesuffix(".whl").split("-")[1]
+
+
+def _json_file(project: str, file: File) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "filename": file.name,
+        "url": f"/files/{project}/{file.name}",
+        "hashes": {"sha256": file.sha256},
+        "size": len(file.data),
+        "upload-time": "2020-02-02T00:00:00Z",
+        "yanked": file.yanked,
+    }
+    if file.requires_python:
+        entry["requires-python"] = file.requires_python
+    if file.metadata is not None:
+        digest = hashlib.sha256(file.metadata).hexdigest()
+        entry["core-metadata"] = entry["data-dist-info-metadata"] = {"sha256": digest}
+    return entry
+
+
+def _link(project: str, file: File) -> str:
+    attributes = f'href="/files/{project}/{file.name}#sha256={file.sha256}"'
+    if file.requires_python:
+        attributes += f' data-requires-python="{html.escape(file.requires_python)}"'
+    if file.metadata is not None:
+        digest = hashlib.sha256(file.metadata).hexdigest()
+        attributes += f' data-dist-info-metadata="sha256={digest}"'
+        attributes += f' data-core-metadata="sha256={digest}"'
+    if file.yanked:
+        attributes += ' data-yanked="broken"'
+    return f"<a {attributes}>{file.name}</a><br>"
+
+
+def _wheel_metadata(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
+        name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        return archive.read(name)
+
+
+def _handler(index: SimpleIndex) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+        def do_HEAD(self) -> None:
+            self._respond(with_body=False)
+
+        def do_GET(self) -> None:
+            self._respond(with_body=True)
+
+        def _respond(self, *, with_body: bool) -> None:
+            status, kind, body = index.answer(
+                self.path, self.headers.get("Accept", ""), self.headers.get("Authorization", "")
+            )
+            index.requests.append(f"{status} {self.path}")
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            if status == 401:
+                self.send_header("WWW-Authenticate", 'Basic realm="index"')
+            self.end_headers()
+            if with_body:
+                self.wfile.write(body)
+
+    return Handler
