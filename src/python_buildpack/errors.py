@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 
 class UserError(Exception):
     """Something the user can mend: shown as a title and a body, never as a traceback."""
@@ -120,6 +122,115 @@ def not_supported_yet(files: str) -> UserError:
         f"{files} is not supported by this version of the buildpack",
         "Export the locked requirements to requirements.txt and remove the other file, or wait for "
         "a newer version of the buildpack.",
+    )
+
+
+def managers_conflict(found: Mapping[str, Sequence[str]]) -> UserError:
+    files = ", ".join(f"{' and '.join(own)} ({name})" for name, own in found.items())
+    names = list(found)
+    return UserError(
+        "package-managers-conflict",
+        f"The app has the files of {len(found)} package managers: {files}",
+        "They may contradict each other. Keep those of one of them (git rm the others), or choose "
+        f"by BP_PYTHON_PACKAGE_MANAGER={' or '.join(names)}."
+        + (
+            "\nA requirements.txt may stay beside the lock that it was exported from where its "
+            "header says so, as `uv export` and `pdm export` write it."
+            if "pip" in found
+            else ""
+        ),
+    )
+
+
+def settings_contradict(names: Sequence[str]) -> UserError:
+    return UserError(
+        "settings-contradict",
+        f"Each of these settings chooses another package manager: {', '.join(names)}",
+        "Keep one of them, or choose by BP_PYTHON_PACKAGE_MANAGER.",
+    )
+
+
+def manager_without_files(name: str, present: Sequence[str]) -> UserError:
+    shown = ", ".join(present[:20]) or "nothing"
+    return UserError(
+        "package-manager-without-files",
+        f"BP_PYTHON_PACKAGE_MANAGER={name}, but no file of {name} is in the app's root",
+        f"There is: {shown}\nCommit the manager's files, or remove the setting.",
+    )
+
+
+def lock_missing(manifest: str, lock: str, command: str) -> UserError:
+    return UserError(
+        "lock-missing",
+        f"{manifest} has no {lock} beside it",
+        f"Its dependencies cannot be installed without it. Run `{command}` and commit {lock}.",
+    )
+
+
+def sources_need_lock(manifest: str, lock: str, command: str) -> UserError:
+    return UserError(
+        "sources-need-lock",
+        f"{manifest}: [tool.uv.sources] is understood with a lock only",
+        "Without it other packages of the same names would be installed. "
+        f"Run `{command}` and commit {lock}.",
+    )
+
+
+def groups_unknown(missing: Sequence[str], known: Sequence[str], file: str) -> UserError:
+    return UserError(
+        "dependency-group-unknown",
+        f"BP_PYTHON_GROUPS names what {file} does not have: {', '.join(missing)}",
+        f"Its dependency groups are: {', '.join(known) or 'none'}. Correct the setting.",
+    )
+
+
+def extras_unknown(missing: Sequence[str], known: Sequence[str], file: str) -> UserError:
+    return UserError(
+        "extra-unknown",
+        f"BP_PYTHON_EXTRAS names what {file} does not have: {', '.join(missing)}",
+        f"Its extras are: {', '.join(known) or 'none'}. Correct the setting.",
+    )
+
+
+def path_leaves_app(setting: str, value: str) -> UserError:
+    return UserError(
+        "path-leaves-app",
+        f"{setting}={value!r} leads out of the app",
+        "It must be a path below the app's root, such as services/api.",
+    )
+
+
+def project_dir_missing(value: str) -> UserError:
+    return UserError(
+        "project-directory-missing",
+        f"BP_PYTHON_PROJECT_DIR={value!r}: the app has no such directory",
+        "Correct the path, which is relative to the app's root.",
+    )
+
+
+def committed_program(line: int, program: str, name: str, folder: str) -> UserError:
+    return UserError(
+        "committed-environment",
+        f"Procfile line {line} starts {program}, which cannot run in the image",
+        f"{folder}/ is a virtual environment of the machine on which it was made.\n"
+        f"Write {name} alone, and remove the directory: git rm -r --cached {folder}",
+    )
+
+
+def script_without_metadata(name: str) -> UserError:
+    return UserError(
+        "script-without-metadata",
+        f"{name} (BP_PYTHON_SCRIPT) does not declare its dependencies",
+        "Write them into its first lines (PEP 723):\n"
+        '# /// script\n# dependencies = ["requests"]\n# ///',
+    )
+
+
+def script_metadata_invalid(where: str, why: str) -> UserError:
+    return UserError(
+        "script-metadata-invalid",
+        f"{where}: the script's metadata (PEP 723) cannot be used",
+        f'{why}\nIt should look like:\n# /// script\n# dependencies = ["requests"]\n# ///',
     )
 
 

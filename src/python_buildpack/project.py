@@ -7,6 +7,12 @@ from pathlib import Path
 
 from python_buildpack import errors
 from python_buildpack.app_files import AppFiles
+from python_buildpack.app_layout import (
+    committed_environments,
+    committed_warnings,
+    project_root,
+    refuse_committed_programs,
+)
 from python_buildpack.managers import read_packages
 from python_buildpack.managers.declaration import Declaration
 from python_buildpack.procfile import ProcfileEntry, parse_procfile
@@ -28,23 +34,21 @@ class Project:
 
 def read_project(app_dir: Path, settings: Settings) -> Project:
     """Raises `UserError` for files that cannot be read or understood."""
-    root = app_dir / settings.project_dir
+    root = project_root(app_dir, settings.project_dir)
     warnings: list[str] = []
     files = AppFiles(root)
     request = _read_request(files, settings, warnings)
     packages = read_packages(files, settings)
-    warnings += [
-        f"{folder}/ is a virtual environment that was committed. It is not used: "
-        "delete it and add it to .gitignore."
-        for folder in (".venv", "venv")
-        if (root / folder / "pyvenv.cfg").is_file()
-    ]
+    procfile = parse_procfile(files.data("Procfile")) if "Procfile" in files.names else None
+    committed = committed_environments(root)
+    refuse_committed_programs(committed, procfile or ())
+    warnings += committed_warnings(committed)
     return Project(
         root=root,
         request=request,
         requires_python=_read_requires_python(files),
         packages=packages,
-        procfile=parse_procfile(files.data("Procfile")) if "Procfile" in files.names else None,
+        procfile=procfile,
         warnings=(*warnings, *packages.warnings),
     )
 

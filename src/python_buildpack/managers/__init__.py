@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Protocol
 
 from python_buildpack import errors
 from python_buildpack.app_files import AppFiles
 from python_buildpack.detection import is_misspelt_requirements
-from python_buildpack.managers import pip, pyproject, setup_py
+from python_buildpack.managers import pip, pyproject, script, setup_py
 from python_buildpack.managers.declaration import Declaration
+from python_buildpack.managers.exports import exported_from
 from python_buildpack.settings import Settings
 
 
@@ -19,44 +22,157 @@ class Manager(Protocol):
     `found` tells which of the app's files make the app this manager's (none: it is not).
     `read` turns those files into a `Declaration`: it raises `UserError` for files that cannot be
     read and for a lock that is stale; it starts no process and asks no network.
+    `SETTINGS`: those it takes of the settings that concern some managers only.
     """
 
     NAME: str
 
+    @property
+    def SETTINGS(self) -> tuple[str, ...]: ...
     def found(self, names: Collection[str], settings: Settings) -> tuple[str, ...]: ...
     def read(self, files: AppFiles, settings: Settings) -> Declaration: ...
 
 
 # Two of these at once are a conflict.
 MANAGERS: tuple[Manager, ...] = (pip,)
-# The first of these is taken where none of those is found.
-FALLBACKS: tuple[Manager, ...] = (pyproject, setup_py)
+# The first of these that declares anything is taken, where none of those is found.
+FALLBACKS: tuple[Manager, ...] = (pyproject, setup_py, script)
 NONE = Declaration(
     manager="none",
     install=None,
     notices=("No requirements.txt, lock file or pyproject.toml: only Python is installed",),
 )
 _NOT_YET = ("Pipfile.lock", "Pipfile", "poetry.lock", "uv.lock", "pdm.lock", "pylock.toml")
+# Naming a manager's file by a setting chooses that manager.
+_FILE_SETTINGS = {"BP_PIP_REQUIREMENT": "pip", "BP_PYLOCK": "pylock", "BP_PYTHON_SCRIPT": "script"}
+_ADVICE = {
+    ("BP_PYTHON_EXTRAS", "pip"): "Write name[extra] in the requirements file.",
+    ("BP_PYTHON_GROUPS", "setup.py"): "Groups are a table of pyproject.toml.",
+    ("BP_PYTHON_GROUPS", "script"): "Write the requirements into the script's own metadata.",
+    ("BP_PYTHON_EXTRAS", "script"): "Write name[extra] into the script's own metadata.",
+}
 
 
-def read_packages(files: AppFiles, settings: Settings) -> Declaration:
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The managers to read, the first that declares anything; what the user should know of it."""
+
+    managers: tuple[Manager, ...]
+    notices: tuple[str, ...] = ()
+
+
+def read_packages(
+    files: AppFiles,
+    settings: Settings,
+    managers: tuple[Manager, ...] = MANAGERS,
+    fallbacks: tuple[Manager, ...] = FALLBACKS,
+) -> Declaration:
     """What the app declares, by the one manager that is to install it.
 
     Raises `UserError` when two managers' files contradict each other, and what `read` raises.
     """
-    manager = choose(files.names, settings)
-    return manager.read(files, settings) if manager else NONE
+    choice = choose(files, settings, managers, fallbacks)
+    taken: tuple[str, ...] = ()
+    read: list[Declaration] = []
+    for manager in choice.managers:
+        read.append(manager.read(files, settings))
+        if read[-1].install is not None:
+            taken = manager.SETTINGS
+            break
+    # Where nothing is declared, the first says best what is missing.
+    declaration = read[-1] if taken else [*read, NONE][0]
+    return dataclasses.replace(
+        declaration,
+        notices=(*choice.notices, *declaration.notices),
+        warnings=(*declaration.warnings, *_without_effect(declaration.manager, taken, settings)),
+    )
 
 
-def choose(names: Collection[str], settings: Settings) -> Manager | None:
-    """The manager of an app with these files; None where there is nothing to install."""
-    managers = [manager for manager in MANAGERS if manager.found(names, settings)]
-    if managers:
-        return managers[0]
-    others = [name for name in _NOT_YET if name in names]
+def choose(
+    files: AppFiles,
+    settings: Settings,
+    managers: tuple[Manager, ...] = MANAGERS,
+    fallbacks: tuple[Manager, ...] = FALLBACKS,
+) -> Choice:
+    """The manager of an app with these files; none where there is nothing to install.
+
+    Raises `UserError` for files of several managers, and for settings that ask for what is not
+    there.
+    """
+    wanted = settings.package_manager or _named_by_file(settings, (*managers, *fallbacks))
+    if wanted:
+        return _wanted(wanted, files, settings, (*managers, *fallbacks))
+    found = {
+        manager.NAME: own for manager in managers if (own := manager.found(files.names, settings))
+    }
+    notices: list[str] = []
+    for name, own in list(found.items()):
+        source = exported_from(files.data(own[0])) if len(found) > 1 else None
+        if source in found and source != name:
+            del found[name]
+            lock = found[source][-1]
+            notices.append(f"{own[0]} says that it was exported from {lock}: the lock is used")
+    if len(found) > 1:
+        raise errors.managers_conflict(found)
+    if found:
+        chosen = tuple(manager for manager in managers if manager.NAME in found)
+        return Choice(managers=chosen, notices=tuple(notices))
+    others = [name for name in _NOT_YET if name in files.names]
     if others:
         raise errors.not_supported_yet(others[0])
-    misspelt = sorted(name for name in names if is_misspelt_requirements(name))
+    misspelt = sorted(name for name in files.names if is_misspelt_requirements(name))
     if misspelt:
         raise errors.requirements_misspelt(misspelt[0])
-    return next((manager for manager in FALLBACKS if manager.found(names, settings)), None)
+    return Choice(
+        managers=tuple(manager for manager in fallbacks if manager.found(files.names, settings))
+    )
+
+
+def _given(settings: Settings) -> dict[str, bool]:
+    """The settings that concern some managers only, and whether each is set."""
+    return {
+        "BP_PYTHON_GROUPS": bool(settings.groups),
+        "BP_PYTHON_EXTRAS": bool(settings.extras),
+        "BP_PIP_REQUIREMENT": bool(settings.requirement_files),
+        "BP_PYLOCK": bool(settings.pylock),
+        "BP_PYTHON_SCRIPT": bool(settings.script),
+    }
+
+
+def _named_by_file(settings: Settings, known: tuple[Manager, ...]) -> str:
+    given = _given(settings)
+    names = {manager.NAME for manager in known}
+    named = {
+        name: manager
+        for name, manager in _FILE_SETTINGS.items()
+        if given[name] and manager in names
+    }
+    if len(named) > 1:
+        raise errors.settings_contradict(sorted(named))
+    return next(iter(named.values()), "")
+
+
+def _wanted(name: str, files: AppFiles, settings: Settings, known: tuple[Manager, ...]) -> Choice:
+    if name == "none":
+        return Choice(managers=())
+    by_name = {manager.NAME: manager for manager in known}
+    if name not in by_name:
+        allowed = ", ".join([*by_name, "none"])
+        raise errors.setting_invalid("BP_PYTHON_PACKAGE_MANAGER", name, allowed)
+    if not by_name[name].found(files.names, settings):
+        raise errors.manager_without_files(name, sorted(files.names))
+    return Choice(managers=(by_name[name],))
+
+
+def _without_effect(name: str, taken: Collection[str], settings: Settings) -> tuple[str, ...]:
+    """A warning for each setting that is given and that the chosen manager does not take."""
+    return tuple(
+        f"{setting} has no effect: {_reason(name)} takes no such setting. "
+        f"{_ADVICE.get((setting, name), 'Remove it.')}"
+        for setting, given in _given(settings).items()
+        if given and setting not in taken
+    )
+
+
+def _reason(name: str) -> str:
+    return "an app without packages" if name == "none" else f"the package manager, {name},"

@@ -4,14 +4,97 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from python_buildpack.app_files import AppFiles
+from python_buildpack.managers.declaration import Declaration, InstallSet
+from python_buildpack.redact import without_credentials
 
 _BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+_LINTERS = frozenset({"black", "coverage", "isort", "mypy", "pyright", "pytest", "ruff", "tox"})
+# Requirements that a build reads from elsewhere; prose changes often, and is no requirement.
+_NAMED = re.compile(rb"[\w./-]+\.(?:txt|in)\b")
+_PROSE = re.compile(r"(?i)(^|/)(readme|licen[cs]e|change|history|news|authors|notice|copying)")
 _EXTENSION = re.compile(rb"ext_modules|Extension\(|cffi|Cython|maturin|mesonpy|scikit_build")
+
+
+def root_project(
+    files: AppFiles,
+    manager: str,
+    *,
+    extras: Sequence[str],
+    lines: tuple[str, ...] = (),
+    shown: Mapping[str, tuple[str, ...]] | None = None,
+    backend_path: Sequence[str] = (),
+    notices: tuple[str, ...] = (),
+) -> Declaration:
+    """The project in the app's root, installed editable, with `lines` beside it.
+
+    Its code is no input, unless it is compiled; what its build reads is.
+    """
+    inputs: dict[str, str] = {}
+    for name in _BUILD_FILES:
+        if name == "pyproject.toml" and name in files.names:
+            inputs[name] = digest_tables(files.toml(name))
+        elif name in files.names:
+            inputs[name] = hashlib.sha256(files.data(name)).hexdigest()
+    inputs.update(
+        (name, hashlib.sha256(files.data(name)).hexdigest()) for name in named_files(files.root)
+    )
+    for folder in backend_path:
+        # The build's own code, in the app's tree (PEP 517).
+        whole = os.path.normpath(folder) == "."
+        if whole:
+            backends = sorted(name for name in files.names if name.endswith(".py"))
+            inputs.update((name, hashlib.sha256(files.data(name)).hexdigest()) for name in backends)
+        else:
+            inputs[folder] = digest_local_project(files.root, folder, editable=False)
+    if has_extensions(files.root):
+        # Compiled modules are built when it is installed: all of its source counts.
+        inputs["the project's source"] = digest_local_project(files.root, ".", editable=False)
+    chosen = f"[{','.join(extras)}]" if extras else ""
+    return Declaration(
+        manager=manager,
+        install=InstallSet(editables=(f".{chosen}",), built=(".",), lines=lines),
+        inputs=inputs,
+        shown=shown or {},
+        notices=notices,
+    )
+
+
+def digest_tables(table: Mapping[str, Any]) -> str:
+    """Of the tables that an installation depends on; those of linters and the like change often."""
+    tool = table.get("tool")
+    kept = {name: value for name, value in table.items() if name != "tool"}
+    if isinstance(tool, dict):
+        kept["tool"] = {name: value for name, value in tool.items() if name not in _LINTERS}
+    text = json.dumps(kept, sort_keys=True, default=str)
+    return hashlib.sha256(without_credentials(text).encode()).hexdigest()
+
+
+def digest_lines(lines: Sequence[str]) -> str:
+    """Of requirement lines without credentials."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def named_files(root: Path) -> tuple[str, ...]:
+    """Text files of the project that its build files name: requirements are often kept in one."""
+    found: set[str] = set()
+    for build_file in _BUILD_FILES:
+        path = root / build_file
+        if path.is_file():
+            found.update(os.fsdecode(word) for word in _NAMED.findall(path.read_bytes()))
+    return tuple(
+        name
+        for name in sorted(os.path.normpath(name) for name in found)
+        if not name.startswith(("/", "..")) and not _PROSE.search(name) and (root / name).is_file()
+    )
 
 
 def digest_local_project(app_dir: Path, project: str, *, editable: bool) -> str:
@@ -25,7 +108,7 @@ def digest_local_project(app_dir: Path, project: str, *, editable: bool) -> str:
         hasher.update(root.read_bytes())
         return hasher.hexdigest()
     if editable and not has_extensions(root):
-        paths = [root / name for name in _BUILD_FILES]
+        paths = [root / name for name in (*_BUILD_FILES, *named_files(root))]
     else:
         paths = sorted(
             Path(folder) / name

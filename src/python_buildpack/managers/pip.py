@@ -6,12 +6,17 @@ from collections.abc import Collection
 
 from python_buildpack.app_files import AppFiles
 from python_buildpack.managers.declaration import Declaration, InstallSet
-from python_buildpack.managers.local_projects import digest_local_project
+from python_buildpack.managers.groups import FILE as GROUPS_FILE
+from python_buildpack.managers.groups import group_requirements
+from python_buildpack.managers.local_projects import digest_lines, digest_local_project
 from python_buildpack.managers.requirement_files import Requirements, read_requirements
+from python_buildpack.redact import without_credentials
 from python_buildpack.resolution import names_with_hash
 from python_buildpack.settings import Settings
 
 NAME = "pip"
+_GROUPS = f"{GROUPS_FILE} [dependency-groups]"
+SETTINGS = ("BP_PIP_REQUIREMENT", "BP_PYTHON_GROUPS")
 
 
 def found(names: Collection[str], settings: Settings) -> tuple[str, ...]:
@@ -22,13 +27,19 @@ def found(names: Collection[str], settings: Settings) -> tuple[str, ...]:
 
 
 def read(files: AppFiles, settings: Settings) -> Declaration:
-    """Raises `UserError` for files that are missing or unreadable."""
+    """The requirement files, and groups of a pyproject.toml beside them (PEP 735).
+
+    Raises `UserError` for files that are missing or unreadable, and for unknown groups.
+    """
     names = settings.requirement_files or ("requirements.txt",)
     requirements = read_requirements(files, names)
+    groups = group_requirements(files, settings.groups)
+    shown_groups = tuple(without_credentials(line) for line in groups)
     return Declaration(
         manager=NAME,
         install=InstallSet(
             files=requirements.roots,
+            lines=groups,
             built=(*requirements.editables, *requirements.local_projects),
             require_hashes=requirements.has_hashes,
             hashed=names_with_hash(line for file in requirements.files for line in file.lines),
@@ -37,11 +48,13 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
         inputs={
             **{file.name: file.sha256 for file in requirements.files},
             **_local_digests(files, requirements),
+            **({_GROUPS: digest_lines(shown_groups)} if groups else {}),
         },
         shown={
             file.name: tuple(line.split(" --hash")[0].strip() for line in file.lines)
             for file in requirements.files
-        },
+        }
+        | ({_GROUPS: shown_groups} if groups else {}),
     )
 
 

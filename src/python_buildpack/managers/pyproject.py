@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from python_buildpack import errors
 from python_buildpack.app_files import AppFiles
 from python_buildpack.managers.declaration import Declaration, InstallSet
-from python_buildpack.managers.local_projects import digest_local_project, has_extensions
+from python_buildpack.managers.groups import group_requirements
+from python_buildpack.managers.local_projects import digest_tables, root_project
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
 NAME = "pyproject"
+SETTINGS = ("BP_PYTHON_GROUPS", "BP_PYTHON_EXTRAS")
 FILE = "pyproject.toml"
 
 
@@ -24,39 +25,107 @@ def found(names: Collection[str], settings: Settings) -> tuple[str, ...]:
 
 
 def read(files: AppFiles, settings: Settings) -> Declaration:
-    """The project itself is installed editable: its code is no input, unless it is compiled."""
+    """The project itself is installed editable: its code is no input, unless it is compiled.
+
+    Raises `UserError` for tables of wrong types, unknown groups and extras.
+    """
     table = files.toml(FILE)
-    if "project" not in table and "build-system" not in table:
+    project = _table(table, "project", FILE)
+    build_system = _table(table, "build-system", FILE)
+    poetry = _table(_table(table, "tool", FILE), "poetry", FILE)
+    groups = group_requirements(files, settings.groups)
+    if not project and "build-system" not in table and not groups:
         return Declaration(
             manager="none",
             install=None,
             notices=(f"{FILE} declares no project: only Python is installed",),
         )
-    project = table.get("project")
-    dependencies = project.get("dependencies") if isinstance(project, dict) else None
-    shown = [str(line) for line in dependencies] if isinstance(dependencies, list) else []
-    inputs = {FILE: _digest(table)}
-    for name in ("setup.py", "setup.cfg"):
-        if name in files.names:
-            inputs[name] = hashlib.sha256(files.data(name)).hexdigest()
-    if has_extensions(files.root):
-        # Compiled modules are built when it is installed: all of its source counts.
-        inputs["the project's source"] = digest_local_project(files.root, ".", editable=False)
-    extras = f"[{','.join(settings.extras)}]" if settings.extras else ""
+    if poetry.get("package-mode") is False and "dependencies" not in project:
+        raise errors.lock_missing(FILE, "poetry.lock", "poetry lock")
+    dependencies = _strings(project, "dependencies")
+    optional = _table(project, "optional-dependencies", f"{FILE} [project]")
+    dynamic = _strings(project, "dynamic")
+    _check_extras(settings.extras, project, optional, dynamic)
+    shown = {FILE: tuple(without_credentials(line) for line in (*dependencies, *groups))}
+    if "build-system" in table and poetry.get("package-mode") is not False:
+        backend_path = _strings(build_system, "backend-path", f"{FILE} [build-system]")
+        return root_project(
+            files,
+            NAME,
+            extras=settings.extras,
+            lines=groups,
+            shown=shown,
+            backend_path=backend_path,
+        )
+    if _needs_backend(files, project, dynamic):
+        # Without [build-system], setuptools is the backend (PEP 517).
+        return root_project(files, NAME, extras=settings.extras, lines=groups, shown=shown)
+    _refuse_sources(table)
+    extras = [line for extra in settings.extras for line in _extra_lines(optional, extra)]
     return Declaration(
         manager=NAME,
-        install=InstallSet(editables=(f".{extras}",), built=(".",)),
-        inputs=inputs,
-        shown={FILE: tuple(without_credentials(line) for line in shown)},
+        install=InstallSet(lines=(*dependencies, *extras, *groups)),
+        inputs={FILE: digest_tables(table)},
+        shown=shown,
+        notices=(
+            f"{FILE} has no [build-system]: its dependencies are installed, and the app runs from "
+            "its own directory. With that table the project itself is installed too.",
+        )
+        if project
+        else (),
     )
 
 
-def _digest(table: Mapping[str, Any]) -> str:
-    """Of the tables that an installation depends on; those of linters and the like change often."""
-    tool = table.get("tool")
-    ignored = {"black", "coverage", "isort", "mypy", "pyright", "pytest", "ruff", "tox"}
-    kept = {name: value for name, value in table.items() if name != "tool"}
-    if isinstance(tool, dict):
-        kept["tool"] = {name: value for name, value in tool.items() if name not in ignored}
-    text = json.dumps(kept, sort_keys=True, default=str)
-    return hashlib.sha256(without_credentials(text).encode()).hexdigest()
+def _needs_backend(files: AppFiles, project: Mapping[str, Any], dynamic: Collection[str]) -> bool:
+    """Whether only a backend can say what the project depends on, or make what it offers."""
+    if not project:
+        return "setup.py" in files.names
+    offers = any(name in project for name in ("scripts", "gui-scripts", "entry-points"))
+    needs = "dependencies" in dynamic or "optional-dependencies" in dynamic
+    return offers or needs or "setup.py" in files.names or (files.root / "src").is_dir()
+
+
+def _check_extras(
+    extras: Collection[str],
+    project: Mapping[str, Any],
+    optional: Mapping[str, Any],
+    dynamic: Collection[str],
+) -> None:
+    if not project or "optional-dependencies" in dynamic:
+        return  # the backend knows them
+    known = {_normal(name) for name in optional}
+    missing = [extra for extra in extras if _normal(extra) not in known]
+    if missing:
+        raise errors.extras_unknown(missing, sorted(optional), FILE)
+
+
+def _extra_lines(optional: Mapping[str, Any], extra: str) -> tuple[str, ...]:
+    name = next(name for name in optional if _normal(name) == _normal(extra))
+    return _strings(optional, name, f"{FILE} [project.optional-dependencies]")
+
+
+def _refuse_sources(table: Mapping[str, Any]) -> None:
+    """Without these sources other packages of the same names would be installed."""
+    uv = _table(_table(table, "tool", FILE), "uv", FILE)
+    if uv.get("sources"):
+        raise errors.sources_need_lock(FILE, "uv.lock", "uv lock")
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def _table(table: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
+    value = table.get(name, {})
+    if not isinstance(value, Mapping):
+        raise errors.file_unreadable(where, f"{name} is not a table.")
+    return value
+
+
+def _strings(
+    table: Mapping[str, Any], name: str, where: str = f"{FILE} [project]"
+) -> tuple[str, ...]:
+    value = table.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise errors.file_unreadable(where, f"{name} is not a list of strings.")
+    return tuple(value)

@@ -1,0 +1,124 @@
+"""A script that declares its own dependencies (PEP 723): BP_PYTHON_SCRIPT, or one of the Procfile's."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import sys
+from collections.abc import Collection
+from typing import Any
+
+from python_buildpack import errors
+from python_buildpack.app_files import AppFiles
+from python_buildpack.managers.declaration import Declaration, Index, InstallSet
+from python_buildpack.managers.local_projects import digest_tables
+from python_buildpack.redact import without_credentials
+from python_buildpack.settings import Settings
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+NAME = "script"
+SETTINGS = ("BP_PYTHON_SCRIPT",)
+_WORD = re.compile(rb"[\w./-]+\.py\b")
+
+
+def found(names: Collection[str], settings: Settings) -> tuple[str, ...]:
+    """The script, or a Procfile that may name one."""
+    if settings.script:
+        return (settings.script,)
+    return tuple(name for name in ("Procfile",) if name in names)
+
+
+def read(files: AppFiles, settings: Settings) -> Declaration:
+    """Raises `UserError` for a script that is missing or whose metadata is malformed."""
+    if settings.script:
+        name = posixpath.normpath(settings.script)
+        if name.startswith(("/", "..")):
+            raise errors.path_leaves_app("BP_PYTHON_SCRIPT", settings.script)
+        metadata = script_metadata(files.data(name), name)
+        if metadata is None:
+            raise errors.script_without_metadata(name)
+        return _declaration(name, metadata)
+    for name in procfile_scripts(files):
+        metadata = script_metadata(files.data(name), name)
+        if metadata is not None:
+            return _declaration(name, metadata)
+    return Declaration(
+        manager="none",
+        install=None,
+        notices=("No file declares packages: only Python is installed",),
+    )
+
+
+def procfile_scripts(files: AppFiles) -> list[str]:
+    """The scripts in the app that the Procfile's commands name."""
+    words = dict.fromkeys(_WORD.findall(files.data("Procfile")))
+    names = [posixpath.normpath(word.decode(errors="replace")) for word in words]
+    return [
+        name for name in names if not name.startswith(("/", "..")) and (files.root / name).is_file()
+    ]
+
+
+def script_metadata(data: bytes, name: str) -> dict[str, Any] | None:
+    """The table of the block `# /// script`; None where there is none.
+
+    Raises `UserError` for two blocks, one without an end, and one that is not TOML.
+    """
+    lines = data.decode("utf-8", "replace").splitlines()
+    starts = [number for number, line in enumerate(lines) if line.rstrip() == "# /// script"]
+    if not starts:
+        return None
+    content: list[str] = []
+    end: int | None = None
+    # The block ends at the last `# ///` of the comment.
+    for line in lines[starts[0] + 1 :]:
+        if line != "#" and not line.startswith("# "):
+            break
+        if line.rstrip() == "# ///":
+            end = len(content)
+        content.append(line[2:])
+    where = f"{name} line {starts[0] + 1}"
+    if end is None:
+        raise errors.script_metadata_invalid(where, "The block has no end: a line `# ///`.")
+    if [start for start in starts if start > starts[0] + end]:
+        raise errors.script_metadata_invalid(where, "There are two such blocks.")
+    try:
+        return tomllib.loads("\n".join(content[:end]))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise errors.script_metadata_invalid(where, f"It is not valid TOML: {error}.") from None
+
+
+def _declaration(name: str, metadata: dict[str, Any]) -> Declaration:
+    dependencies = metadata.get("dependencies", [])
+    if not isinstance(dependencies, list) or not all(isinstance(d, str) for d in dependencies):
+        raise errors.script_metadata_invalid(name, "`dependencies` is not a list of strings.")
+    tool = metadata.get("tool")
+    uv = tool.get("uv") if isinstance(tool, dict) else None
+    if isinstance(uv, dict) and uv.get("sources"):
+        raise errors.script_metadata_invalid(
+            name,
+            "[tool.uv.sources] is not supported: without it other packages of the same names "
+            "would be installed. Write such a dependency as `name @ URL`.",
+        )
+    return Declaration(
+        manager=NAME,
+        install=InstallSet(lines=tuple(dependencies), indexes=_indexes(uv)),
+        inputs={name: digest_tables(metadata)},
+        shown={name: tuple(without_credentials(line) for line in dependencies)},
+    )
+
+
+def _indexes(uv: object) -> tuple[Index, ...]:
+    found = uv.get("index") if isinstance(uv, dict) else None
+    return tuple(
+        Index(
+            name=str(index.get("name", "")),
+            url=str(index["url"]),
+            default=index.get("default") is True,
+        )
+        for index in (found if isinstance(found, list) else ())
+        if isinstance(index, dict) and "url" in index
+    )
