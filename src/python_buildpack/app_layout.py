@@ -20,7 +20,7 @@ def project_root(app_dir: Path, project_dir: str) -> Path:
     if not project_dir:
         return app_dir
     normal = os.path.normpath(project_dir)
-    if Path(normal).is_absolute() or normal.split(os.sep)[0] == "..":
+    if Path(normal).is_absolute() or Path(normal).parts[0] == "..":
         raise errors.path_leaves_app("BP_PYTHON_PROJECT_DIR", project_dir)
     root = app_dir / normal
     if not root.is_dir():
