@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
 from python_buildpack.errors import UserError
+from python_buildpack.redact import hider, redact
 
 
 class Log:
@@ -14,9 +17,19 @@ class Log:
     def __init__(self, stream: TextIO | None = None, *, debug: bool = False) -> None:
         self._stream = stream or sys.stdout
         self._debug = debug
+        self._secrets: re.Pattern[str] | None = None
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Never print these from now on, whatever they stand in."""
+        self._secrets = hider(secrets)
+
+    def clean(self, text: str) -> str:
+        """`text` without credentials: those of URLs, and those that are known."""
+        text = redact(text)
+        return self._secrets.sub("****", text) if self._secrets else text
 
     def _line(self, text: str) -> None:
-        self._stream.write(text + "\n")
+        self._stream.write(self.clean(text) + "\n")
         self._stream.flush()
 
     def heading(self, text: str) -> None:

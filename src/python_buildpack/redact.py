@@ -1,17 +1,59 @@
-"""Credentials out of anything that is printed, hashed or stored."""
+"""Credentials out of anything that is printed, hashed or stored. Pure."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from urllib.parse import quote, urlsplit
 
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<userinfo>[^/\s?#]*)@")
+_HIDDEN = "****"
+# `user:password@`, where the password may hold unescaped slashes: before a path there can only be
+# a port after the colon. `@` in the path of a VCS URL is a revision, and stays.
+_USERINFO = re.compile(
+    r"""(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)
+        (?: [^/\s?#"'<>]*@
+          | [^/\s?#@:]*:(?!\d{0,5}(?:[/?#\s"'<>)\],;]|$))\S*@ (?=[\w.\[-]) )""",
+    re.VERBOSE,
+)
+_QUERY = re.compile(
+    r"""(?i)(?P<name>[?&][^=&\s\#"']*(?:token|secret|passw|pwd|key|sig|auth|credential)[^=&\s\#"']*=)
+        [^&\s\#"'<>)\],;]+""",
+    re.VERBOSE,
+)
+_HEADER = re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer|token)\s+)[^\s'\"]+")
+# A part of a path that is no word: some indexes take their tokens there.
+_TOKEN = re.compile(r"(?=[\w.~-]*\d)(?=[\w.~-]*[A-Za-z])[\w.~-]{16,}")
+_SHORTEST = 4
 
 
 def redact(text: str) -> str:
-    """`text` with the user information of every URL replaced by `****`."""
-    return _USERINFO.sub(r"\g<scheme>****@", text)
+    """`text` with user information and tokens of every URL replaced by `****`."""
+    text = _USERINFO.sub(rf"\g<scheme>{_HIDDEN}@", text)
+    text = _QUERY.sub(rf"\g<name>{_HIDDEN}", text)
+    return _HEADER.sub(rf"\g<1>{_HIDDEN}", text)
 
 
 def without_credentials(text: str) -> str:
-    """`text` with the user information of every URL removed: equal for any credentials."""
-    return _USERINFO.sub(r"\g<scheme>", text)
+    """`text` with user information and tokens of every URL removed: equal for any credentials."""
+    return _HEADER.sub(r"\g<1>", _QUERY.sub(r"\g<name>", _USERINFO.sub(r"\g<scheme>", text)))
+
+
+def without_tokens(url: str) -> str:
+    """The URL of an index as it may be stored: scheme, host and path, without what looks secret."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    path = "/".join(_HIDDEN if _TOKEN.fullmatch(part) else part for part in parts.path.split("/"))
+    return f"{parts.scheme}://{host}{path}" if parts.scheme else path
+
+
+def hider(secrets: Iterable[str]) -> re.Pattern[str] | None:
+    """A pattern that matches each secret, as it is and as it stands in a URL; None: there is none."""
+    forms = {
+        form
+        for secret in secrets
+        if len(secret) >= _SHORTEST
+        for form in (secret, quote(secret, safe=""), quote(secret))
+    }
+    if not forms:
+        return None
+    return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)))

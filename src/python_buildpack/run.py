@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from python_buildpack.log import Log
-from python_buildpack.redact import redact
 
 # Variables that would lead a tool, or the Python it runs, away from the layers.
 FORBIDDEN = frozenset(
@@ -81,7 +80,7 @@ def run(
 ) -> tuple[int, str]:
     """Run `command`, its output shown indented as it comes; its exit code and output."""
     words = [str(word) for word in command]
-    log.debug("running: " + redact(" ".join(words)))
+    log.debug("running: " + " ".join(words))
     lines: list[str] = []
     with subprocess.Popen(
         words,
@@ -95,7 +94,7 @@ def run(
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            clean = redact(line.rstrip("\n"))
+            clean = log.clean(line.rstrip("\n"))
             lines.append(clean)
             if show:
                 log.info(clean)
