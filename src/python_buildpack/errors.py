@@ -100,11 +100,21 @@ def hashes_missing(packages: list[str]) -> UserError:
     )
 
 
-def forbidden_environment(names: list[str]) -> UserError:
+def forbidden_environment(reasons: Mapping[str, str]) -> UserError:
     return UserError(
         "environment-forbidden",
-        f"These environment variables would break the build: {', '.join(names)}",
-        "Remove them from the build environment (project.toml, --env, or the kpack Image).",
+        f"These environment variables would break the build: {', '.join(reasons)}",
+        "\n".join(f"{name} {reason}." for name, reason in reasons.items())
+        + "\nRemove them from the build environment (project.toml, --env, or the kpack Image).",
+    )
+
+
+def stopped() -> UserError:
+    return UserError(
+        "stopped",
+        "The build was stopped before its end",
+        "The platform, or somebody at the keyboard, asked it to end (a time limit, a deleted pod, "
+        "Ctrl-C).\nNothing of it is used; build again.",
     )
 
 

@@ -21,12 +21,13 @@ from python_buildpack.execute import (
     provide_python,
     work_directory,
 )
+from python_buildpack.forbidden import refuse_forbidden
 from python_buildpack.log import Log
 from python_buildpack.pip_config import read_pip_configuration
 from python_buildpack.plan import Restored, make_plan
 from python_buildpack.project import read_project
 from python_buildpack.releases import Release, builtin_releases, load_releases
-from python_buildpack.run import FORBIDDEN
+from python_buildpack.run import Terminated, end_on_sigterm
 from python_buildpack.runtime import TRIM_RECIPE
 from python_buildpack.settings import Settings, read_settings
 from python_buildpack.tools import find_tools
@@ -37,6 +38,7 @@ def build(argv: list[str], environ: Mapping[str, str]) -> int:
     log = Log(debug=environ.get("BP_LOG_LEVEL", "").strip().lower() == "debug")
     # Directories get the same mode everywhere: other users must be able to read the image.
     os.umask(0o022)
+    end_on_sigterm()
     try:
         _build(read_build_context(argv, environ, Path.cwd()), log)
     except errors.UserError as error:
@@ -46,6 +48,9 @@ def build(argv: list[str], environ: Mapping[str, str]) -> int:
         if error.errno != errno.ENOSPC:
             raise
         log.error(errors.disk_full("building the app"))
+        return exit_codes.ERROR
+    except (Terminated, KeyboardInterrupt):
+        log.error(errors.stopped())
         return exit_codes.ERROR
     return exit_codes.PASS
 
@@ -90,13 +95,6 @@ def _build(context: BuildContext, log: Log) -> None:
     log.heading("Launch")
     describe(shop, packages)
     log.heading(f"Python buildpack done in {time.monotonic() - started:.2f} s")
-
-
-def refuse_forbidden(environ: Mapping[str, str]) -> None:
-    """Raises `UserError` that names every variable that would break the build."""
-    found = sorted(name for name in environ if name in FORBIDDEN)
-    if found:
-        raise errors.forbidden_environment(found)
 
 
 def pip_files(context: BuildContext) -> list[Path]:

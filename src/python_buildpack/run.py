@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from python_buildpack.forbidden import FORBIDDEN
 from python_buildpack.log import Log
-
-# Variables that would lead a tool, or the Python it runs, away from the layers.
-FORBIDDEN = frozenset(
-    [
-        "PIP_TARGET",
-        "PIP_PREFIX",
-        "PIP_ROOT",
-        "PIP_USER",
-        "PIP_PYTHON",
-        "PIP_DRY_RUN",
-        "PIP_IGNORE_INSTALLED",
-        "PIP_REPORT",
-        "PIP_REQUIRE_VIRTUALENV",
-        "PYTHONHOME",
-        "PYTHONPLATLIBDIR",
-        "PYTHONUSERBASE",
-        "PYTHONPYCACHEPREFIX",
-        "PYTHONINSPECT",
-        "PYTHONEXECUTABLE",
-        "UV_PYTHON",
-        "UV_PROJECT_ENVIRONMENT",
-        "UV_SYSTEM_PYTHON",
-        "UV_TARGET",
-        "UV_PREFIX",
-        "UV_BREAK_SYSTEM_PACKAGES",
-        "UV_PROJECT",
-        "UV_WORKING_DIRECTORY",
-        "UV_PYTHON_INSTALL_DIR",
-        "UV_CACHE_DIR",
-        "UV_LINK_MODE",
-        "VIRTUAL_ENV",
-        "CONDA_PREFIX",
-        "PIPENV_PIPFILE",
-        "POETRY_VIRTUALENVS_PATH",
-    ]
-)
 
 
 def child_environment(environ: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
@@ -57,17 +25,9 @@ def child_environment(environ: Mapping[str, str], extra: Mapping[str, str]) -> d
 
 def capture(command: Sequence[str | Path], *, environ: Mapping[str, str]) -> tuple[int, str]:
     """Run `command` quietly; its exit code and output. Raises `OSError` when it does not start."""
-    done = subprocess.run(
-        [str(word) for word in command],
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    return done.returncode, done.stdout
+    with _started(command, environ, None) as process:
+        output, _ = process.communicate()
+    return process.returncode, output
 
 
 def run(
@@ -82,16 +42,7 @@ def run(
     words = [str(word) for word in command]
     log.debug("running: " + " ".join(words))
     lines: list[str] = []
-    with subprocess.Popen(
-        words,
-        env=dict(environ),
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-    ) as process:
+    with _started(words, environ, cwd) as process:
         assert process.stdout is not None
         for line in process.stdout:
             clean = log.clean(line.rstrip("\n"))
@@ -99,3 +50,42 @@ def run(
             if show:
                 log.info(clean)
     return process.returncode, "\n".join(lines)
+
+
+@contextlib.contextmanager
+def _started(
+    command: Sequence[str | Path], environ: Mapping[str, str], cwd: Path | None
+) -> Iterator[subprocess.Popen[str]]:
+    """A process in a group of its own: whatever ends the build early ends the whole group."""
+    process = subprocess.Popen(
+        [str(word) for word in command],
+        env=dict(environ),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+    with process:
+        try:
+            yield process
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+
+
+class Terminated(BaseException):
+    """The platform asked the build to end (SIGTERM)."""
+
+
+def end_on_sigterm() -> None:
+    """Have SIGTERM raise `Terminated`, so that children end and temporary files go."""
+
+    def end(number: int, frame: object) -> None:
+        del number, frame
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, end)
