@@ -47,7 +47,7 @@ def ensure_tools(
 ) -> Path:
     """The directory that holds the programs of tools/<name>, built if need be.
 
-    `programs` are packages of `module`; `flags` makes the linker's flags from its version; `links`
+    `programs` are packages of `module`, or with `./` of tools/<name> itself; `flags` makes the linker's flags from its version; `links`
     are further names of a program.
     """
     module_dir = TOOLS_DIR / name
@@ -65,7 +65,10 @@ def ensure_tools(
     with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=final.parent) as work:
         out = Path(work) / "out"
         out.mkdir()
-        packages = [f"{module}/{program}".rstrip("/") for program in programs]
+        packages = [
+            program if program.startswith("./") else f"{module}/{program}".rstrip("/")
+            for program in programs
+        ]
         _go_build(module_dir, f"{out}/", f"-s -w {flags(version)}".strip(), packages)
         for link, target in (links or {}).items():
             (out / link).symlink_to(target)

@@ -13,7 +13,7 @@ import os
 import platform
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,32 +82,41 @@ def write_run_image(
     stack_id: str = "io.buildpacks.stacks.base",
 ) -> Path:
     """Write a run image that holds nothing but a marker file; for processes run on this machine."""
-    path = image_path(layout_dir, ref)
+    config = {
+        "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+        "Labels": {
+            "io.buildpacks.stack.id": stack_id,
+            "io.buildpacks.base.distro.name": distro[0],
+            "io.buildpacks.base.distro.version": distro[1],
+        },
+    }
+    layer = files_layer({"etc/cnb-empty-run-image": (b"", 0o644)})
+    return write_image(image_path(layout_dir, ref), [layer], config, arch=arch)
+
+
+def write_image(
+    path: Path, layers: Sequence[bytes], config: Mapping[str, object], *, arch: str = ""
+) -> Path:
+    """Write a layout of one image to `path`: `layers` are tars, `config` is the image's `config`."""
     if path.exists():
         shutil.rmtree(path)
     (path / "blobs" / "sha256").mkdir(parents=True)
-    raw = _tar({"etc/cnb-empty-run-image": b""})
-    packed = gzip.compress(raw, mtime=0)
-    config = {
+    created = "1980-01-01T00:00:01Z"
+    table = {
         "architecture": arch or machine_arch(),
         "os": "linux",
-        "config": {
-            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
-            "Labels": {
-                "io.buildpacks.stack.id": stack_id,
-                "io.buildpacks.base.distro.name": distro[0],
-                "io.buildpacks.base.distro.version": distro[1],
-            },
-        },
-        "rootfs": {"type": "layers", "diff_ids": [_digest(raw)]},
-        "history": [{"created": "1980-01-01T00:00:01Z", "created_by": "empty run image"}],
-        "created": "1980-01-01T00:00:01Z",
+        "config": config,
+        "rootfs": {"type": "layers", "diff_ids": [_digest(layer) for layer in layers]},
+        "history": [{"created": created, "created_by": "layer"} for _ in layers],
+        "created": created,
     }
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
-        "config": _write_blob(path, CONFIG, _json(config)),
-        "layers": [_write_blob(path, LAYER_GZIP, packed)],
+        "config": _write_blob(path, CONFIG, _json(table)),
+        "layers": [
+            _write_blob(path, LAYER_GZIP, gzip.compress(layer, 1, mtime=0)) for layer in layers
+        ],
     }
     index = {
         "schemaVersion": 2,
@@ -117,6 +126,17 @@ def write_run_image(
     (path / "oci-layout").write_bytes(_json({"imageLayoutVersion": "1.0.0"}))
     (path / "index.json").write_bytes(_json(index))
     return path
+
+
+def files_layer(files: Mapping[str, tuple[bytes, int]]) -> bytes:
+    """A layer that holds files: path -> content and mode."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, (content, mode) in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode, info.mtime = len(content), mode, 315532801
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 def read_image(layout_dir: Path, ref: str) -> Image:
@@ -229,14 +249,3 @@ def _digest(content: bytes) -> str:
 
 def _json(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _tar(files: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            info.mtime = 315532801
-            tar.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
