@@ -19,6 +19,7 @@ from lifecycle import ensure_lifecycle, lifecycle_version
 from pack_cli import run_pack
 
 SUITE = "bookworm"
+STACK = "io.buildpacks.stacks.base"
 BASE = "pycnb/base:local"
 BUILD = "pycnb/build:local"
 RUN = "pycnb/run:local"
@@ -30,10 +31,10 @@ _DOCKERFILE = """\
 FROM {base}
 COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 RUN groupadd --gid 1000 cnb && useradd --uid 1000 --gid 1000 --create-home cnb
-LABEL io.buildpacks.stack.id=io.buildpacks.stacks.base
+LABEL io.buildpacks.stack.id={stack}
 LABEL io.buildpacks.base.distro.name=debian
 LABEL io.buildpacks.base.distro.version=12
-ENV CNB_USER_ID=1000 CNB_GROUP_ID=1000 CNB_STACK_ID=io.buildpacks.stacks.base
+ENV CNB_USER_ID=1000 CNB_GROUP_ID=1000 CNB_STACK_ID={stack}
 {more}
 USER 1000:1000
 """
@@ -48,7 +49,9 @@ def ensure_images(docker: Docker, log: Callable[[str], None]) -> None:
     for name, more in ((BUILD, f"ENV DOCKER_API_VERSION={api}"), (RUN, "")):
         with tempfile.TemporaryDirectory(prefix="image-") as folder:
             shutil.copy(CERTIFICATES, Path(folder) / "ca-certificates.crt")
-            (Path(folder) / "Dockerfile").write_text(_DOCKERFILE.format(base=BASE, more=more))
+            (Path(folder) / "Dockerfile").write_text(
+                _DOCKERFILE.format(base=BASE, stack=STACK, more=more)
+            )
             docker.run("build", "--tag", name, folder)
 
 

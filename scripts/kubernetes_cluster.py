@@ -104,7 +104,7 @@ def install_packages(log: Callable[[str], None]) -> None:
         install(missing, log)
 
 
-class _Processes:
+class Processes:
     """Programs that run until the cluster is taken down, each with a log of its own."""
 
     def __init__(self, logs: Path) -> None:
@@ -153,7 +153,7 @@ def cluster(work: Path, log: Callable[[str], None]) -> Iterator[Cluster]:
         raise ClusterError("Only root can run a node of Kubernetes.")
     install_packages(log)
     programs = ensure_kubernetes(log)
-    processes = _Processes(work / "logs")
+    processes = Processes(work / "logs")
     try:
         _make_bridge()
         registry = _start_registry(work, processes)
@@ -188,7 +188,7 @@ def _answers(url: str) -> bool:
     return done.returncode == 0
 
 
-def _start_registry(work: Path, processes: _Processes) -> str:
+def _start_registry(work: Path, processes: Processes) -> str:
     address = f"{GATEWAY}:{free_port()}"
     config = work / "registry.yml"
     config.write_text(
@@ -225,7 +225,7 @@ def push(layout: Path, image: str) -> None:
         raise ClusterError(f"skopeo copy to {image} failed:\n{done.stderr}")
 
 
-def _start_control_plane(work: Path, programs: Path, processes: _Processes) -> Path:
+def _start_control_plane(work: Path, programs: Path, processes: Processes) -> Path:
     etcd = [f"http://127.0.0.1:{free_port()}" for _ in range(2)]
     processes.start(
         "etcd",
@@ -320,7 +320,7 @@ endpoint = ["http://{registry}"]
 """
 
 
-def _start_containerd(work: Path, registry: str, processes: _Processes) -> Path:
+def _start_containerd(work: Path, registry: str, processes: Processes) -> Path:
     (work / "cni").mkdir()
     network = {
         "cniVersion": "0.4.0",
@@ -352,7 +352,7 @@ def _start_containerd(work: Path, registry: str, processes: _Processes) -> Path:
 
 
 def _start_kubelet(
-    work: Path, programs: Path, socket: Path, kubeconfig: Path, processes: _Processes
+    work: Path, programs: Path, socket: Path, kubeconfig: Path, processes: Processes
 ) -> None:
     config = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -391,7 +391,7 @@ def _node_is_ready(found: Cluster) -> bool:
     return done.stdout.strip() == "True"
 
 
-def _take_down(work: Path, processes: _Processes) -> None:
+def _take_down(work: Path, processes: Processes) -> None:
     processes.stop()
     # Containers outlive containerd: their shims are ended, and what they mounted is unmounted.
     for path in Path("/proc").glob("[0-9]*/cmdline"):

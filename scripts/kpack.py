@@ -1,0 +1,188 @@
+"""kpack on the local cluster: its own definitions, its controller, and the images that it needs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import oci_layout
+from builder import BUILDPACK_APIS, CERTIFICATES, PLATFORM_APIS, STACK, base_system
+from go_tools import TOOLS_DIR, ensure_tools
+from kubernetes_cluster import Cluster, Processes, push
+from lifecycle import ensure_lifecycle, lifecycle_version
+
+KPACK = "github.com/pivotal/kpack"
+POD_PROGRAMS = ("build-init", "build-waiter", "completion", "rebase")
+DEFINITIONS = (
+    "build",
+    "builder",
+    "buildpack",
+    "clusterbuilder",
+    "clusterbuildpack",
+    "clusterlifecycle",
+    "clusterstack",
+    "clusterstore",
+    "image",
+    "sourceresolver",
+)
+USER = 1000
+
+
+def ensure_kpack(log: Callable[[str], None]) -> Path:
+    """The directory that holds kpack's controller and the programs of its build pods."""
+    programs = ("controller", *POD_PROGRAMS)
+    return ensure_tools(
+        "kpack", KPACK, tuple(f"cmd/{program}" for program in programs), log, minutes=6
+    )
+
+
+def definitions_dir() -> Path:
+    """kpack's own `config` directory, in Go's module cache."""
+    done = subprocess.run(
+        ["go", "list", "-m", "-f", "{{.Dir}}", KPACK],
+        cwd=TOOLS_DIR / "kpack",
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return Path(done.stdout.strip()) / "config"
+
+
+@contextlib.contextmanager
+def installed(cluster: Cluster, log: Callable[[str], None]) -> Iterator[None]:
+    """kpack, its controller running on this machine."""
+    programs = ensure_kpack(log)
+    images = {name: _push_program(cluster, programs / name) for name in POD_PROGRAMS}
+    apply_definitions(cluster)
+    processes = Processes(cluster.work / "kpack-logs")
+    try:
+        processes.start(
+            "controller",
+            [
+                programs / "controller", "-kubeconfig", cluster.kubeconfig,
+                *(word for name, image in images.items() for word in (f"-{name}-image", image)),
+            ],
+            {
+                "SYSTEM_NAMESPACE": "kpack",
+                "SYSTEM_SERVICE_ACCOUNT": "controller",
+                "CONFIG_LOGGING_NAME": "config-logging",
+                "CONFIG_OBSERVABILITY_NAME": "config-observability",
+                "METRICS_DOMAIN": "kpack.io",
+            },
+        )  # fmt: skip
+        yield
+    finally:
+        processes.stop()
+
+
+def apply_definitions(cluster: Cluster) -> None:
+    """Namespace, service account, configuration, and kpack's kinds, without their webhook."""
+    for words in (
+        "create namespace kpack",
+        "create serviceaccount controller --namespace kpack",
+        "create configmap config-observability --namespace kpack",
+    ):
+        cluster.kubectl(*words.split())
+    folder = definitions_dir()
+    cluster.kubectl("apply", "--filename", str(folder / "config-logging.yaml"))
+    for name in DEFINITIONS:
+        done = cluster.kubectl("create", "-f", str(folder / f"{name}.yaml"), "--output", "name")
+        for resource in done.stdout.split():
+            if "customresourcedefinition" in resource:
+                patch = json.dumps({"spec": {"conversion": {"strategy": "None", "webhook": None}}})
+                cluster.kubectl("patch", resource, "--type", "merge", "--patch", patch)
+
+
+def _push_program(cluster: Cluster, program: Path) -> str:
+    layer = oci_layout.files_layer(
+        {
+            f"cnb/process/{program.name}": (program.read_bytes(), 0o755),
+            "etc/ssl/certs/ca-certificates.crt": (CERTIFICATES.read_bytes(), 0o644),
+            "etc/passwd": (b"root:x:0:0::/root:/\ncnb:x:1000:1000::/home/cnb:/\n", 0o644),
+        }
+    )
+    image = f"{cluster.registry}/kpack/{program.name}"
+    config = {"Entrypoint": [f"/cnb/process/{program.name}"], "User": f"{USER}:{USER}"}
+    push(oci_layout.write_image(cluster.work / program.name, [layer], config), image)
+    return image
+
+
+def push_lifecycle(cluster: Cluster, log: Callable[[str], None]) -> str:
+    """The image that a ClusterLifecycle names."""
+    binaries = ensure_lifecycle(log)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path in sorted(binaries.iterdir()):
+            tar.add(path, f"cnb/lifecycle/{path.name}")
+    apis = {
+        "buildpack": {"deprecated": [], "supported": list(BUILDPACK_APIS)},
+        "platform": {"deprecated": [], "supported": list(PLATFORM_APIS)},
+    }
+    version = lifecycle_version()
+    oldest = {"buildpack": BUILDPACK_APIS[0], "platform": PLATFORM_APIS[0]}
+    metadata = {"lifecycle": {"version": version, "api": oldest, "apis": apis}, "api": oldest}
+    labels = {
+        "io.buildpacks.builder.metadata": json.dumps(metadata),
+        "io.buildpacks.lifecycle.apis": json.dumps(apis),
+        "io.buildpacks.lifecycle.version": version,
+    }
+    image = f"{cluster.registry}/kpack/lifecycle"
+    layout = cluster.work / "lifecycle-image"
+    push(oci_layout.write_image(layout, [buffer.getvalue()], {"Labels": labels}), image)
+    return image
+
+
+def push_base_images(cluster: Cluster, log: Callable[[str], None]) -> tuple[str, str]:
+    """Build and run image: a plain Debian without Python, and an unprivileged user."""
+    base = base_system(log).read_bytes()
+    with tarfile.open(fileobj=io.BytesIO(base)) as tar:
+        files = {
+            name: (_read(tar, f"./{name}") + line, 0o644)
+            for name, line in (
+                ("etc/passwd", f"cnb:x:{USER}:{USER}::/home/cnb:/bin/sh\n".encode()),
+                ("etc/group", f"cnb:x:{USER}:\n".encode()),
+            )
+        }
+    files["etc/ssl/certs/ca-certificates.crt"] = (CERTIFICATES.read_bytes(), 0o644)
+    config = {
+        "User": f"{USER}:{USER}",
+        "Env": [
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            f"CNB_USER_ID={USER}",
+            f"CNB_GROUP_ID={USER}",
+            f"CNB_STACK_ID={STACK}",
+        ],
+        "Labels": {
+            "io.buildpacks.stack.id": STACK,
+            "io.buildpacks.base.distro.name": "debian",
+            "io.buildpacks.base.distro.version": "12",
+        },
+    }
+    layers = [base, oci_layout.files_layer(files)]
+    layout = oci_layout.write_image(cluster.work / "base-image", layers, config)
+    images = (f"{cluster.registry}/stack/build", f"{cluster.registry}/stack/run")
+    for image in images:
+        push(layout, image)
+    return images
+
+
+def _read(tar: tarfile.TarFile, name: str) -> bytes:
+    content = tar.extractfile(name)
+    assert content is not None
+    return content.read()
+
+
+def push_app(cluster: Cluster, app: Path, image: str) -> None:
+    """An app's source as an image, as kpack's registry source takes it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path in sorted(app.rglob("*")):
+            if "__pycache__" not in path.parts:
+                tar.add(path, path.relative_to(app).as_posix(), recursive=False)
+    layout = cluster.work / "source-image"
+    push(oci_layout.write_image(layout, [buffer.getvalue()], {}), image)
