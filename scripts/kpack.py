@@ -7,7 +7,7 @@ import io
 import json
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import oci_layout
@@ -137,8 +137,12 @@ def push_lifecycle(cluster: Cluster, log: Callable[[str], None]) -> str:
     return image
 
 
-def push_base_images(cluster: Cluster, log: Callable[[str], None]) -> tuple[str, str]:
-    """Build and run image: a plain Debian without Python, and an unprivileged user."""
+def push_base_images(
+    cluster: Cluster,
+    log: Callable[[str], None],
+    more: Mapping[str, tuple[bytes, int]] | None = None,
+) -> tuple[str, str]:
+    """Build and run image: a plain Debian without Python, an unprivileged user, and `more` files."""
     base = base_system(log).read_bytes()
     with tarfile.open(fileobj=io.BytesIO(base)) as tar:
         files = {
@@ -149,6 +153,7 @@ def push_base_images(cluster: Cluster, log: Callable[[str], None]) -> tuple[str,
             )
         }
     files["etc/ssl/certs/ca-certificates.crt"] = (CERTIFICATES.read_bytes(), 0o644)
+    files.update(more or {})
     config = {
         "User": f"{USER}:{USER}",
         "Env": [

@@ -359,7 +359,7 @@ def _start_kubelet(
         "kind": "KubeletConfiguration",
         "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
         "authorization": {"mode": "AlwaysAllow"},
-        "address": "127.0.0.1",
+        "address": GATEWAY,
         "port": free_port(),
         "healthzPort": 0,
         "cgroupDriver": "cgroupfs",
