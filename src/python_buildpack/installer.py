@@ -20,13 +20,14 @@ from python_buildpack.resolution import (
     Resolved,
     constraints,
     names_with_hash,
+    passed_over,
     read_pip_report,
     read_pylock,
     without_hash,
 )
 from python_buildpack.run import child_environment, run
 from python_buildpack.tools import Tools, pip_command
-from python_buildpack.venv import create_venv, site_packages
+from python_buildpack.venv import create_venv, installed_distributions, site_packages
 
 # One set of certificates for uv, pip and what a package's build may fetch.
 _CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
@@ -64,17 +65,26 @@ def install_packages(install: Install, tools: Tools, log: Log) -> str:
 def _install(install: Install, tools: Tools, log: Log) -> str:
     if install.installer.startswith("uv"):
         code, output = _uv(install, tools, log)
-        if code == 0:
+        doubts = _doubts(install) if code == 0 and install.may_fall_back else []
+        if code == 0 and not doubts:
             return install.installer
         if not install.may_fall_back:
             raise errors.install_failed("uv", code, hints.hint(output))
-        log.info("uv could not install this; pip decides.")
+        reason = f"uv passes over pre-releases of {', '.join(doubts)} that a package asks for"
+        log.info(f"{reason if doubts else 'uv could not install this'}; pip decides.")
         create_venv(install.venv, install.python, install.python_version)
     code, output = _pip(install, tools, log)
     if code != 0:
         raise errors.install_failed("pip", code, hints.hint(output))
     refuse_without_hash(install)
     return "pip"
+
+
+def _doubts(install: Install) -> list[str]:
+    """The packages of which pip may choose another version than uv did."""
+    installed = installed_distributions(install.venv)
+    versions = {one.name: one.version for one in installed}
+    return passed_over(versions, [line for one in installed for line in one.requires])
 
 
 def _requirement_files(install: Install) -> list[str]:

@@ -12,6 +12,8 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from python_buildpack.redact import without_credentials
 
+# A cheap look before a requirement is parsed: most name no pre-release.
+_PRE_RELEASE = re.compile(r"\d[-_.]?(a|b|c|rc|alpha|beta|pre|preview|dev)", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -150,3 +152,30 @@ def _tags(file: str) -> frozenset[str]:
         return frozenset(str(tag) for tag in parse_wheel_filename(file)[3])
     except InvalidWheelFilename:
         return frozenset()
+
+
+def passed_over(versions: Mapping[str, str], requirements: Iterable[str]) -> list[str]:
+    """The packages of `versions` that have a final version though a package asks for a pre-release.
+
+    pip takes pre-releases wherever a specifier names one, uv where the app itself names one, or
+    where there is nothing else. Markers are not looked at: this is a reason to ask pip, no more.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.version import InvalidVersion, Version
+
+    found = []
+    for line in requirements:
+        if not _PRE_RELEASE.search(line):
+            continue
+        try:
+            requirement = Requirement(line)
+            name = canonicalize_name(requirement.name)
+            if (
+                name in versions
+                and requirement.specifier.prereleases
+                and not Version(versions[name]).is_prerelease
+            ):
+                found.append(name)
+        except (InvalidRequirement, InvalidVersion):
+            continue
+    return sorted(set(found))

@@ -39,7 +39,7 @@ def tidy(venv: Path) -> None:
     packages = site_packages(venv)
     for dist_info in sorted(packages.glob("*.dist-info")):
         removed = []
-        for name in ("uv_cache.json", "REQUESTED"):
+        for name in ("uv_cache.json", "uv_build.json", "REQUESTED"):
             if (dist_info / name).exists():
                 (dist_info / name).unlink()
                 removed.append(f"{dist_info.name}/{name}")
@@ -67,11 +67,15 @@ def _rewrite_record(record: Path, removed: Sequence[str], unhashed: str) -> None
 
 @dataclass(frozen=True, kw_only=True)
 class Distribution:
-    """An installed distribution: its name (PEP 503), and the tags of the wheel that it came as."""
+    """An installed distribution: its name (PEP 503), and the tags of the wheel that it came as.
+
+    `requires` holds its requirements as its metadata has them.
+    """
 
     name: str
     version: str
     wheel_tags: frozenset[str]
+    requires: tuple[str, ...] = ()
 
 
 def installed_distributions(venv: Path) -> tuple[Distribution, ...]:
@@ -85,6 +89,7 @@ def installed_distributions(venv: Path) -> tuple[Distribution, ...]:
                 name=name,
                 version="".join(metadata.get("version", ())[:1]),
                 wheel_tags=frozenset(_read_header(dist_info / "WHEEL").get("tag", ())),
+                requires=tuple(metadata.get("requires-dist", ())),
             )
     return tuple(found[name] for name in sorted(found))
 

@@ -10,6 +10,7 @@ from python_buildpack.resolution import (
     constraints,
     installed_artifact,
     names_with_hash,
+    passed_over,
     read_pip_report,
     read_pylock,
     without_hash,
@@ -115,3 +116,23 @@ def test_pip_report_is_read() -> None:
     six, app = read_pip_report(report)
     assert (six.name, six.kind, six.artifacts[0].sha256) == ("six", "index", "a")
     assert (app.kind, app.artifacts) == ("directory", ())
+
+
+@pytest.mark.parametrize(
+    ("requirement", "expected"),
+    [
+        ("One-Two>=1.0rc1", ["one-two"]),
+        ('one.two[x] (~=1.0b1) ; extra == "test"', ["one-two"]),
+        ("one-two>=1.0.dev3,<2", ["one-two"]),
+        ("one-two!=1.0rc1", []),
+        ("one-two>=1.0", []),
+        ("early>=1.0rc1", []),
+        ("absent>=1.0rc1", []),
+        ("one-two @ https://host.example/one-two-1.0rc1.zip", []),
+        ("not a requirement 1.0rc1", []),
+    ],
+)
+def test_pre_releases_that_were_passed_over(requirement: str, expected: list[str]) -> None:
+    """A package asks for a pre-release, and a final version was chosen: pip might not have."""
+    versions = {"one-two": "1.0", "early": "1.0rc2", "odd": "not a version"}
+    assert passed_over(versions, [requirement, "odd>=1.0rc1", "odd>=1"]) == expected
