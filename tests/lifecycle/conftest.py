@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -98,7 +99,7 @@ def host() -> Iterator[Host]:
             wanted = self.headers.get("Range", "")
             state.requests.append(f"{self.path} {wanted}".strip())
             fault = state.faults.pop(0) if state.faults else ""
-            body = state.files.get(self.path)
+            body = state.files.get(unquote(self.path))
             if fault.isdecimal() or body is None:
                 self.send_response(int(fault or 404))
                 self.send_header("Content-Length", "0")
@@ -114,12 +115,14 @@ def host() -> Iterator[Host]:
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
             self.end_headers()
-            body = body[start:]
+            body = body[start:] if self.command == "GET" else b""
             if fault == "cut":
                 self.wfile.write(body[: len(body) // 2])
                 self.close_connection = True
                 return
             self.wfile.write(body)
+
+        do_HEAD = do_GET
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
