@@ -90,7 +90,7 @@ def host() -> Iterator[Host]:
             pass
 
         def do_HEAD(self) -> None:
-            body = state.files.get(self.path)
+            body = state.files.get(unquote(self.path))
             self.send_response(404 if body is None else 200)
             self.send_header("Content-Length", str(len(body or b"")))
             self.end_headers()
@@ -115,14 +115,12 @@ def host() -> Iterator[Host]:
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
             self.end_headers()
-            body = body[start:] if self.command == "GET" else b""
+            body = body[start:]
             if fault == "cut":
                 self.wfile.write(body[: len(body) // 2])
                 self.close_connection = True
                 return
             self.wfile.write(body)
-
-        do_HEAD = do_GET
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
