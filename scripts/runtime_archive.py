@@ -77,7 +77,7 @@ def pack(python: str, out: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="runtime-archive-") as work:
         root = Path(work) / "python"
         copy_installation(facts, root)
-        bundle_libraries(root)
+        bundle_libraries(root, Path(facts["prefix"]) / "lib")
         runtime.strip_tree(root)
         partial = out / (name + ".part")
         write_archive(root, partial)
@@ -124,8 +124,12 @@ def _copy_tree(source: Path, root: Path, below: str) -> None:
                 shutil.copy(path, target)
 
 
-def bundle_libraries(root: Path) -> None:
-    """Copy the shared libraries that are needed to `lib`, and make every path to them relative."""
+def bundle_libraries(root: Path, installed: Path) -> None:
+    """Copy the shared libraries that are needed to `lib`, and make every path to them relative.
+
+    `installed` is the library directory of the installation: what is found by a path relative to
+    the original file is not found from its copy.
+    """
     elf = [
         path
         for path in root.rglob("*")
@@ -133,7 +137,7 @@ def bundle_libraries(root: Path) -> None:
     ]
     needed: dict[str, Path] = {}
     for path in elf:
-        needed.update(libraries_of(path))
+        needed.update(libraries_of(path, installed))
     lib = root / "lib"
     for name, source in sorted(needed.items()):
         shutil.copy(source, lib / name)
@@ -146,9 +150,12 @@ def bundle_libraries(root: Path) -> None:
         subprocess.run([patchelf(), "--force-rpath", "--set-rpath", rpath, str(path)], check=True)
 
 
-def libraries_of(path: Path) -> dict[str, Path]:
+def libraries_of(path: Path, installed: Path) -> dict[str, Path]:
     """Name -> file of the shared libraries that `path` needs and a run image may lack."""
-    done = subprocess.run(["ldd", str(path)], capture_output=True, text=True, check=False)
+    environ = {**os.environ, "LD_LIBRARY_PATH": str(installed)}
+    done = subprocess.run(
+        ["ldd", str(path)], env=environ, capture_output=True, text=True, check=False
+    )
     found: dict[str, Path] = {}
     for line in done.stdout.splitlines():
         match = re.match(r"\s*(\S+) => (/\S+)", line)
