@@ -112,8 +112,8 @@ def fresh(space: Workspace, app: Path, settings: Mapping[str, str]) -> None:
         ignore=shutil.ignore_patterns("__pycache__"),
     )
     if space.user is not None:
-        for folder, _, names in os.walk(space.root):
-            for path in (Path(folder), *(Path(folder) / name for name in names)):
+        for place, _, names in os.walk(space.root):
+            for path in (Path(place), *(Path(place) / name for name in names)):
                 os.chown(path, space.user, space.user, follow_symlinks=False)
 
 

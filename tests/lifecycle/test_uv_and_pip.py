@@ -114,7 +114,7 @@ class Bench:
         self.layers.mkdir()
         python, venv = self.lend_python(), self.layers / "venv"
         pip = max((self.buildpack / "pip").glob("pip-*.whl"), key=lambda path: path.name)
-        commands = [
+        commands: list[list[str | Path]] = [
             [python, "-I", "-m", "venv", "--without-pip", venv],
             [python, f"{pip}/pip", "--python", venv / "bin" / "python", "install", "--no-cache-dir",
              "--requirement", "requirements.txt"],

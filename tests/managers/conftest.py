@@ -15,7 +15,7 @@ import pytest
 from tests.lifecycle.conftest import binaries, buildpack, shelter, space
 from tests.managers.simple_index import SimpleIndex
 
-from lifecycle import cache_dir
+from go_tools import cache_dir
 
 __all__ = ["binaries", "buildpack", "shelter", "space"]
 

@@ -155,11 +155,11 @@ def write_wheel(dist: Distribution, folder: Path) -> Path:
         rows.append(f"{path},sha256={digest.decode()},{len(text.encode())}")
     files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""])
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{dist.module}-{dist.version}-{dist.tag}.whl"
-    with zipfile.ZipFile(path, "w") as archive:
+    wheel = folder / f"{dist.module}-{dist.version}-{dist.tag}.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
         for name, text in files.items():
             archive.writestr(zipfile.ZipInfo(name, TIME), text)
-    return path
+    return wheel
 
 
 def source_files(dist: Distribution) -> dict[str, str]:

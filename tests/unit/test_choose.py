@@ -51,7 +51,7 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Fake:
     """Stands for a manager: only its files count here."""
 

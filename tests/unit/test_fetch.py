@@ -6,6 +6,7 @@ import datetime
 import errno
 import hashlib
 import io
+import time
 from email.utils import format_datetime
 from pathlib import Path
 
@@ -142,7 +143,7 @@ def test_progress_is_told_every_two_seconds(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_server_may_ask_to_wait_until_a_date(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry-After is a number of seconds or a date; anything else asks for nothing."""
     now = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
-    monkeypatch.setattr(fetch.time, "time", now.timestamp)
+    monkeypatch.setattr(time, "time", now.timestamp)
     later = format_datetime(now + datetime.timedelta(seconds=30), usegmt=True)
     before = format_datetime(now - datetime.timedelta(seconds=30), usegmt=True)
     assert fetch._asked_wait("7") == 7

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ ALTERNATIVES = st.lists(
 )
 
 
-def as_read(provides: list[str], requires: list[tuple[str, Mapping[str, object]]]) -> Any:
+def as_read(provides: Sequence[str], requires: Sequence[tuple[str, Mapping[str, object]]]) -> Any:
     """How one alternative is to be read back."""
     table: dict[str, Any] = {}
     if provides:
