@@ -16,11 +16,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.lifecycle.conftest import QuietServer
 
 from local_platform import free_port
 from python_buildpack import fetch
@@ -180,11 +181,9 @@ def hang_up(handler: Handler) -> None:
 def serving(tls: ssl.SSLContext | None = None) -> Iterator[Site]:
     """A site of its own on 127.0.0.1."""
     site = Site()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"site": site}))
-    server.daemon_threads = True
+    server = QuietServer(("127.0.0.1", 0), type("Bound", (Handler,), {"site": site}))
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-        server.handle_error = lambda *_: None  # type: ignore[method-assign]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     site.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
