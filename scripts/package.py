@@ -28,8 +28,7 @@ from python_buildpack import runtime
 from python_buildpack.errors import UserError
 from python_buildpack.fetch import download
 from python_buildpack.log import Log
-from python_buildpack.releases import Release, builtin_releases, parse_releases
-from python_buildpack.versions import DEFAULT_MINOR
+from python_buildpack.releases import DEFAULT_MINOR, Release, builtin_releases, parse_releases
 
 ROOT = Path(__file__).resolve().parent.parent
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}

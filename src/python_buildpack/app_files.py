@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -55,23 +56,51 @@ class AppFiles:
             return data.decode()
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
-            raise errors.file_unreadable(f"{name} line {line}", "It is not UTF-8 text.") from None
+            shown = data.split(b"\n")[line - 1][:200]
+            raise errors.file_unreadable(
+                f"{name} line {line}", f"It is not UTF-8 text.\nThe line is: {shown!r}"
+            ) from None
 
     @functools.cache  # noqa: B019
     def toml(self, name: str) -> dict[str, Any]:
         """The table that a TOML file holds."""
+        text = self._without_mark(name)
         try:
-            return tomllib.loads(self.text(name))
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise errors.file_unreadable(name, f"It is not valid TOML: {error}.") from None
+            return tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            found = re.search(r"line (\d+)|end of document", str(error))
+            line = int(found[1] or text.count("\n") + 1) if found else None
+            raise _malformed(name, "TOML", text, line, error) from None
 
     @functools.cache  # noqa: B019
     def json(self, name: str) -> dict[str, Any]:
         """The object that a JSON file holds."""
+        text = self._without_mark(name)
         try:
-            value = json.loads(self.text(name))
+            value = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise errors.file_unreadable(name, f"It is not valid JSON: {error}.") from None
+            raise _malformed(name, "JSON", text, getattr(error, "lineno", None), error) from None
         if not isinstance(value, dict):
-            raise errors.file_unreadable(name, "It is not a JSON object.")
+            raise errors.file_unreadable(f"{name} line 1", "It is not a JSON object.")
         return value
+
+    def _without_mark(self, name: str) -> str:
+        text = self.text(name)
+        if text.startswith("\ufeff"):
+            raise errors.file_unreadable(
+                f"{name} line 1", "It begins with a byte order mark: save it as UTF-8 without BOM."
+            )
+        return text
+
+
+def _malformed(
+    name: str, kind: str, text: str, line: int | None, error: BaseException
+) -> errors.UserError:
+    """Names the line, and shows it, where it is known."""
+    if line is None:
+        return errors.file_unreadable(name, f"It is not valid {kind}: {error}.")
+    lines = re.split(r"\r\n|\n|\r", text)
+    shown = lines[min(line, len(lines)) - 1][:200]
+    return errors.file_unreadable(
+        f"{name} line {line}", f"It is not valid {kind}: {error}.\nThe line is: {shown!r}"
+    )

@@ -44,6 +44,23 @@ MISSPELT_REQUIREMENTS = (
     "require.txt",
     "reqs.txt",
 )
+# What was probably meant: in lower case, with plain hyphens.
+_MISSPELT_VERSION_FILES = {
+    ".python-version": (
+        *(".python_version", "python-version", "python_version", ".pythonversion", "pythonversion"),
+        *(".python-versions", "python-versions", ".python.version", "python.version"),
+        *(".python-version.txt", "python-version.txt", ".python_version.txt", "python_version.txt"),
+        *(".python-verison", ".python-vesion", ".python-verion", ".python-versoin"),
+        *(".pyhton-version", ".phyton-version", ".pyton-version", ".pythn-version"),
+        *(".py-version", ".pyversion"),
+    ),
+    "runtime.txt": (
+        *("runtime.text", "runtime.tx", "runtime.txt.txt", "runtimes.txt", "runtim.txt"),
+        *("runtme.txt", "rutime.txt", "rumtime.txt", "run-time.txt", "run_time.txt"),
+        "python-runtime.txt",
+    ),
+}
+_HYPHENS = str.maketrans("\u2010\u2011\u2012\u2013\u2014\u2212", "------")
 VENV_MARKERS = (os.path.join(".venv", "pyvenv.cfg"), os.path.join("venv", "pyvenv.cfg"))  # noqa: PTH118
 
 
@@ -53,6 +70,15 @@ def is_misspelt_requirements(name: str) -> bool:
     return name != "requirements.txt" and (
         lower == "requirements.txt" or lower in MISSPELT_REQUIREMENTS
     )
+
+
+def misspelt_version_file(name: str) -> str | None:
+    """The name that was probably meant, `.python-version` or `runtime.txt`; None for others."""
+    usual = name.strip().lower().translate(_HYPHENS)
+    for right, misspelt in _MISSPELT_VERSION_FILES.items():
+        if name != right and (usual == right or usual in misspelt):
+            return right
+    return None
 
 
 def python_sign(app_dir: str, script: str = "") -> str | None:
@@ -68,7 +94,7 @@ def python_sign(app_dir: str, script: str = "") -> str | None:
     for name in sorted(names):
         if name == "pylock.toml" or (name.startswith("pylock.") and name.endswith(".toml")):
             return name
-        if is_misspelt_requirements(name):
+        if is_misspelt_requirements(name) or misspelt_version_file(name):
             return name
     for marker in VENV_MARKERS:
         if os.path.isfile(os.path.join(app_dir, marker)):  # noqa: PTH113, PTH118

@@ -23,40 +23,229 @@ def file_unreadable(name: str, why: str) -> UserError:
     )
 
 
-def python_version_invalid(source: str, value: str, hint: str) -> UserError:
+def version_file_misspelt(name: str, right: str, fix: str) -> UserError:
+    deprecated = ", which is deprecated itself" if right == "runtime.txt" else ""
+    return UserError(
+        "version-file-misspelt",
+        f"{name} is not read: the file's name must be {right}{deprecated}",
+        f"Fix: {fix}",
+    )
+
+
+def version_file_bom(name: str, shown: str, fix: str) -> UserError:
+    return UserError(
+        "version-file-bom",
+        f"{name} line 1 begins with a byte order mark (BOM)",
+        f"The line is: {shown}\nSave the file as UTF-8 without BOM.\nFix: {fix}",
+    )
+
+
+def version_file_utf16(name: str, shown: str, fix: str) -> UserError:
+    return UserError(
+        "version-file-utf16",
+        f"{name} line 1 is UTF-16 or UTF-32 text, as PowerShell's > writes it",
+        f"The line is: {shown}\nSave the file as UTF-8.\nFix: {fix}",
+    )
+
+
+def version_file_not_utf8(name: str, line: int, shown: str, fix: str) -> UserError:
+    return UserError(
+        "version-file-not-utf8",
+        f"{name} line {line} is not UTF-8 text",
+        f"The line is: {shown}\nSave the file as UTF-8.\nFix: {fix}",
+    )
+
+
+def version_file_control_characters(name: str, line: int, shown: str, fix: str) -> UserError:
+    return UserError(
+        "version-file-control-characters",
+        f"{name} line {line} holds characters that are not seen",
+        f"The line is: {shown}\nRemove them.\nFix: {fix}",
+    )
+
+
+def version_file_empty(name: str, shown: str, fix: str) -> UserError:
+    return UserError(
+        "version-file-empty",
+        f"{name} holds no version",
+        f"All that it holds from line 1 on is: {shown}\nFix: {fix}",
+    )
+
+
+def version_file_several(name: str, lines: Sequence[tuple[int, str]], fix: str) -> UserError:
+    numbers = ", ".join(str(number) for number in sorted({number for number, _ in lines}))
+    shown = "\n".join(f"line {number}: {_shown(text)}" for number, text in lines[:10])
+    return UserError(
+        "version-file-several",
+        f"{name} asks for several versions (line {numbers})"[:200],
+        f"{shown}\nAn app has one Python. Keep one version.\nFix: {fix}",
+    )
+
+
+def python_version_major_only(where: str, shown: str, fix: str) -> UserError:
+    return UserError(
+        "python-version-major-only",
+        f"{where} names a major version alone: {_shown(shown)}",
+        f"The minor version is missing, and another one may break the app.\nFix: {fix}",
+    )
+
+
+def python_version_moving(where: str, shown: str, fix: str) -> UserError:
+    return UserError(
+        "python-version-moving",
+        f"{where} names no version: {_shown(shown)}",
+        f"What it means would change from build to build. Name the minor version.\nFix: {fix}",
+    )
+
+
+def python_implementation_unsupported(where: str, shown: str, fix: str) -> UserError:
+    return UserError(
+        "python-implementation-unsupported",
+        f"{where} asks for another implementation or distribution: {_shown(shown)}",
+        f"This buildpack installs CPython only.\nFix: {fix}",
+    )
+
+
+def python_version_virtualenv(where: str, shown: str, fix: str) -> UserError:
+    return UserError(
+        "python-version-virtualenv",
+        f"{where} names a virtual environment, not a version: {_shown(shown)}",
+        "pyenv-virtualenv writes the name of an environment, which exists on your machine only.\n"
+        f"Fix: {fix}",
+    )
+
+
+def python_version_spelling(where: str, shown: str, fix: str) -> UserError:
+    return UserError(
+        "python-version-spelling",
+        f"{where} holds more than a version: {_shown(shown)}",
+        f"The version alone is what counts, without prefix, quotes or suffix.\nFix: {fix}",
+    )
+
+
+def python_range_invalid(where: str, shown: str, hint: str, fix: str) -> UserError:
+    return UserError(
+        "python-range-invalid",
+        f"{where} holds a range of versions that is not understood: {_shown(shown)}",
+        f"{hint}\nFix: {fix}",
+    )
+
+
+def python_version_invalid(where: str, shown: str, fix: str) -> UserError:
     return UserError(
         "python-version-invalid",
-        f"{source} asks for a Python version that is not understood: {value!r}",
-        f"{hint}\nWrite a version such as 3.13 (newest patch) or 3.13.2, or a range such as "
-        ">=3.12,<3.14.",
+        f"{where} asks for a Python version that is not understood: {_shown(shown)}",
+        "A version is 3.13 (its newest patch), 3.13.2, or a range such as >=3.12,<3.14.\n"
+        f"Fix: {fix}",
     )
 
 
-def python_version_unknown(
-    source: str, value: str, near: list[str], minors: list[str]
-) -> UserError:
-    nearest = f"The nearest that exist: {', '.join(near)}.\n" if near else ""
+def python_version_not_text(where: str, shown: str, fix: str) -> UserError:
+    return UserError(
+        "python-version-not-text",
+        f"{where} is not a text: {_shown(shown)}",
+        f"A version is written in quotes.\nFix: {fix}",
+    )
+
+
+def python_version_unknown(where: str, version: str, nearest: Sequence[str], fix: str) -> UserError:
     return UserError(
         "python-version-unknown",
-        f"There is no Python {value} for this machine (asked for by {source})",
-        f"{nearest}Minor versions on offer: {', '.join(minors)}.\nChange {source} to one of them.",
+        f"There is no Python {version} ({where})",
+        f"The nearest that there are: {', '.join(nearest) or 'none'}.\nFix: {fix}",
     )
 
 
-def python_version_refused(source: str, minor: str, end: str) -> UserError:
+def python_version_other_architecture(
+    where: str, version: str, arch: str, others: Sequence[str], nearest: Sequence[str], fix: str
+) -> UserError:
+    return UserError(
+        "python-version-other-architecture",
+        f"There is no Python {version} for {arch}, only for {', '.join(others)} ({where})",
+        f"The nearest that there are for {arch}: {', '.join(nearest) or 'none'}.\nFix: {fix}",
+    )
+
+
+def python_minor_unknown(where: str, minor: str, minors: Sequence[str], fix: str) -> UserError:
+    return UserError(
+        "python-minor-unknown",
+        f"Python {minor} is not in the list of releases ({where})",
+        f"Offered are {', '.join(minors) or 'none'}; a newer buildpack may know more.\nFix: {fix}",
+    )
+
+
+def python_end_of_life(
+    where: str, minor: str, ended: str, refused: str, minors: Sequence[str], fix: str
+) -> UserError:
+    since = f" Its upstream support ended on {ended}." if ended else ""
+    refusal = f" It is refused since {refused}." if refused else ""
     return UserError(
         "python-version-end-of-life",
-        f"Python {minor} is no longer supported (asked for by {source})",
-        f"Its upstream support ended on {end}.\nMove the app to a newer Python and change {source}.",
+        f"Python {minor} is past its end of life and no longer offered ({where})",
+        f"It gets no security fixes any more.{since}{refusal}\n"
+        f"Offered are {', '.join(minors) or 'none'}.\nFix: {fix}",
     )
 
 
-def python_version_conflict(first: str, second: str) -> UserError:
+def python_minor_elsewhere(
+    where: str, minor: str, places: Sequence[str], minors: Sequence[str], fix: str
+) -> UserError:
+    return UserError(
+        "python-version-distribution",
+        f"Python {minor} is offered on {' and '.join(places)} only ({where})",
+        f"Offered here are {', '.join(minors) or 'none'}.\nFix: {fix}",
+    )
+
+
+def python_range_empty(where: str, wanted: str, minors: Sequence[str], fix: str) -> UserError:
+    return UserError(
+        "python-range-empty",
+        f"No Python that is offered is within {_shown(wanted)} ({where})",
+        f"Offered are {', '.join(minors) or 'none'}.\nFix: {fix}",
+    )
+
+
+def python_free_threaded_unknown(
+    where: str, version: str, minors: Sequence[str], fix: str
+) -> UserError:
+    return UserError(
+        "python-free-threaded-unknown",
+        f"There is no free-threaded build of Python {version} ({where})",
+        f"There is one of {', '.join(minors) or 'none'}.\nFix: {fix}",
+    )
+
+
+def python_version_conflict(
+    first: str, asked: str, second: str, required: str, fixes: Sequence[str]
+) -> UserError:
     return UserError(
         "python-version-conflict",
-        f"Two requests for a Python version contradict each other: {first}; {second}",
-        "Change one of the two so that one version satisfies both.",
+        f"{first} asks for Python {_shown(asked)}, but {second} requires {_shown(required)}",
+        "No version satisfies both. Change one of them:\n" + "\n".join(f"- {f}" for f in fixes),
     )
+
+
+def build_plan_conflict(first: str, asked: str, wanted: str, fix: str) -> UserError:
+    return UserError(
+        "build-plan-version-conflict",
+        f"{first} asks for Python {_shown(asked)}, but another buildpack requires {_shown(wanted)}",
+        "The requirement stands in the build plan that the other buildpacks of this build wrote.\n"
+        f"Fix: {fix}",
+    )
+
+
+def releases_lack_architecture(arch: str, known: Sequence[str]) -> UserError:
+    return UserError(
+        "releases-lack-architecture",
+        f"The release list has no Python for {arch} that is offered",
+        f"It has: {', '.join(known)}. Add some for {arch}, or remove "
+        "BP_PYTHON_RELEASES to use the built-in list.",
+    )
+
+
+def _shown(text: str) -> str:
+    """A text of the user's on one line, what cannot be seen made visible."""
+    return repr(text) if len(text) <= 200 else f"{text[:200]!r} ..."
 
 
 def requirements_missing(name: str, line: str) -> UserError:

@@ -88,7 +88,7 @@ def provide_python(shop: Workshop) -> None:
     metadata = {"format": layers.FORMAT, "key": layers.as_table(plan.python_key)}
     if not plan.python.reuse:
         remove_layer(shop.context.layers_dir, layers.PYTHON)
-        log.info(f"Installing Python {plan.release.version}: {'; '.join(plan.python.reasons)}")
+        log.info(f"Installing Python {plan.release.name}: {'; '.join(plan.python.reasons)}")
         _install_runtime(shop)
         write_layer_env(shop.python_dir, build_environment(shop.python_dir, plan.release))
     else:

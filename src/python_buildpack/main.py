@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import errno
 import os
 import time
@@ -26,11 +27,12 @@ from python_buildpack.log import Log
 from python_buildpack.pip_config import read_pip_configuration
 from python_buildpack.plan import Restored, make_plan
 from python_buildpack.project import read_project
-from python_buildpack.releases import Release, builtin_releases, load_releases
+from python_buildpack.releases import ReleaseList, builtin_list, load_list
 from python_buildpack.run import Terminated, end_on_sigterm
 from python_buildpack.runtime import TRIM_RECIPE
 from python_buildpack.settings import Settings, read_settings
 from python_buildpack.tools import find_tools
+from python_buildpack.versions import Target
 
 
 def build(argv: list[str], environ: Mapping[str, str]) -> int:
@@ -69,12 +71,13 @@ def _build(context: BuildContext, log: Log) -> None:
         restored(context.layers_dir),
         context.plan,
         pip_configuration,
-        arch=context.target.arch,
+        target=version_target(context),
+        today=datetime.datetime.now(datetime.timezone.utc).date(),
         trim_recipe=TRIM_RECIPE,
         uv_version=tools.uv_version,
         layers_dir=str(context.layers_dir),
     )
-    log.heading(f"Python {plan.release.version} (from {plan.origin})")
+    log.heading(f"Python {plan.release.name} (from {plan.origin})")
     for warning in plan.warnings:
         log.warning(warning)
     with work_directory() as work_dir:
@@ -111,11 +114,21 @@ def pip_files(context: BuildContext) -> list[Path]:
     return [path for path in candidates if path.is_file()]
 
 
-def releases(settings: Settings, context: BuildContext, log: Log) -> tuple[Release, ...]:
+def releases(settings: Settings, context: BuildContext, log: Log) -> ReleaseList:
     """The built-in list, or the one that `BP_PYTHON_RELEASES` names."""
     if settings.releases:
-        return load_releases(settings.releases, log, context.environ)
-    return builtin_releases()
+        return load_list(settings.releases, log, context.environ)
+    return builtin_list()
+
+
+def version_target(context: BuildContext) -> Target:
+    """Where the app is to run, as far as Python versions depend on it."""
+    target = context.target
+    return Target(
+        arch=target.arch,
+        distribution=f"{target.distro_name} {target.distro_version}",
+        stack=context.environ.get("CNB_STACK_ID", ""),
+    )
 
 
 def restored(layers_dir: Path) -> Restored:

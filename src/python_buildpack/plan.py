@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from python_buildpack.layers import Decision, PythonKey, VenvKey
 from python_buildpack.pip_config import PipConfiguration
 from python_buildpack.project import Project
 from python_buildpack.redact import without_credentials
-from python_buildpack.releases import Release
+from python_buildpack.releases import Release, ReleaseList
 from python_buildpack.settings import Settings
 
 INSTALL_RECIPE = 1
@@ -50,39 +51,40 @@ class Plan:
 def make_plan(
     project: Project,
     settings: Settings,
-    releases: Sequence[Release],
+    releases: ReleaseList,
     restored: Restored,
     entries: Sequence[PlanEntry],
     pip_configuration: PipConfiguration,
     *,
-    arch: str,
+    target: versions.Target,
+    today: datetime.date,
     trim_recipe: int,
     uv_version: str | None,
     layers_dir: str,
 ) -> Plan:
     """Raises `UserError` for a version that cannot be had and for contradictions."""
-    previous = _previous_version(restored.python)
     resolution = versions.resolve(
-        project.request,
+        project.versions,
         releases,
-        arch=arch,
-        previous_version=previous,
-        requires_python=project.requires_python,
+        target=target,
+        today=today,
+        previous=_previous_version(restored.python),
+        plan=wishes(entries, layers.PYTHON).versions,
     )
     release = resolution.release
     at_build = any(wishes(entries, name).build for name in (layers.PYTHON, layers.VENV))
     python_key = PythonKey(
-        version=release.version,
+        version=release.name,
         archive_sha256=release.sha256,
         trim_recipe=trim_recipe,
-        arch=arch,
+        arch=target.arch,
         glibc=release.glibc,
         location=layers_dir,
     )
     installer, reason = choose_installer(project, settings, pip_configuration, uv_version)
     packages = project.packages
     venv_key = VenvKey(
-        python=release.version,
+        python=release.name,
         python_sha256=release.sha256,
         manager=packages.manager,
         installer=installer if packages.install else "none",
@@ -121,7 +123,7 @@ def make_plan(
         installer_reason=reason,
         shown=shown,
         changed_lines=() if venv.reuse else tuple(layers.changed_lines(old_shown, shown)),
-        warnings=(*project.warnings, *resolution.warnings),
+        warnings=(*(warning.text for warning in resolution.warnings), *project.warnings),
     )
 
 

@@ -2,6 +2,8 @@
 
 A release list is JSON: `{"format": 1, "releases": [{...}]}`, one object per archive with the
 fields of `Release`. A `url` may be relative: it then resolves against the list's own place.
+An optional `support` (minor version -> `end_of_life`, `refused_from`, as in data/support.json) takes
+the place of the dates that come with the buildpack.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from python_buildpack.redact import redact
 
 FORMAT = 1
 DATA_DIR = Path(__file__).parent / "data"
+DEFAULT_MINOR = "3.13"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,11 @@ class Release:
     sha256: str
 
     @property
+    def name(self) -> str:
+        """As users write it: `3.13.2`, `3.13.2t` for a free-threaded build."""
+        return f"{self.version}t" if self.free_threaded else self.version
+
+    @property
     def file_name(self) -> str:
         """The archive's file name, unescaped."""
         return unquote(urlsplit(self.url).path).rsplit("/", 1)[-1]
@@ -44,31 +52,42 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True)
 class Support:
-    """When a minor version's upstream support ends, and from when it is refused."""
+    """When a minor version's upstream support ends, and from when it is refused.
+
+    `only_on`: the distributions (`ubuntu 20.04`) and stacks that it is offered on; empty: on all.
+    """
 
     end_of_life: datetime.date
     refused_from: datetime.date
+    only_on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseList:
+    """What can be installed, and for how long: minor version -> its dates."""
+
+    releases: tuple[Release, ...]
+    support: Mapping[str, Support]
+
+
+def builtin_list() -> ReleaseList:
+    """The list that comes with the buildpack."""
+    path = DATA_DIR / "releases.json"
+    return parse_list(path.read_bytes(), str(path), base="")
 
 
 def builtin_releases() -> tuple[Release, ...]:
-    """The list that comes with the buildpack."""
-    path = DATA_DIR / "releases.json"
-    return parse_releases(path.read_bytes(), str(path), base="")
+    """Its releases alone."""
+    return builtin_list().releases
 
 
 def builtin_support() -> dict[str, Support]:
     """Minor version -> its dates, from `data/support.json`."""
     table = json.loads((DATA_DIR / "support.json").read_bytes())
-    return {
-        minor: Support(
-            end_of_life=datetime.date.fromisoformat(dates["end_of_life"]),
-            refused_from=datetime.date.fromisoformat(dates["refused_from"]),
-        )
-        for minor, dates in table["minors"].items()
-    }
+    return {minor: _support(minor, dates, "data") for minor, dates in table["minors"].items()}
 
 
-def load_releases(source: str, log: Log, environ: Mapping[str, str]) -> tuple[Release, ...]:
+def load_list(source: str, log: Log, environ: Mapping[str, str]) -> ReleaseList:
     """The list at `source`, a path or an http(s) or file URL.
 
     Raises `UserError` when it cannot be had or is not a release list.
@@ -77,16 +96,16 @@ def load_releases(source: str, log: Log, environ: Mapping[str, str]) -> tuple[Re
         from python_buildpack.fetch import fetch_bytes
 
         data = fetch_bytes(source, log=log, environ=environ)
-        return parse_releases(data, redact(source), base=source)
+        return parse_list(data, redact(source), base=source)
     path = Path(unquote(urlsplit(source).path) if source.startswith("file://") else source)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise errors.release_list_unreadable(source, str(error)) from None
-    return parse_releases(data, source, base=path.absolute().as_uri())
+    return parse_list(data, source, base=path.absolute().as_uri())
 
 
-def parse_releases(data: bytes, source: str, *, base: str) -> tuple[Release, ...]:
+def parse_list(data: bytes, source: str, *, base: str) -> ReleaseList:
     """Raises `UserError` for anything that is not a release list of this format."""
     try:
         table = json.loads(data)
@@ -97,7 +116,46 @@ def parse_releases(data: bytes, source: str, *, base: str) -> tuple[Release, ...
     entries = table.get("releases")
     if not isinstance(entries, list) or not entries:
         raise errors.release_list_unreadable(source, 'It has no list of "releases".')
-    return tuple(_release(entry, number, source, base) for number, entry in enumerate(entries))
+    own = table.get("support", {})
+    if not isinstance(own, dict):
+        raise errors.release_list_unreadable(source, 'Its "support" is not an object.')
+    return ReleaseList(
+        releases=tuple(
+            _release(entry, number, source, base) for number, entry in enumerate(entries)
+        ),
+        support={
+            **builtin_support(),
+            **{minor: _support(minor, dates, source) for minor, dates in own.items()},
+        },
+    )
+
+
+def parse_releases(data: bytes, source: str, *, base: str) -> tuple[Release, ...]:
+    """The releases of such a list alone."""
+    return parse_list(data, source, base=base).releases
+
+
+def _support(minor: str, dates: Any, source: str) -> Support:
+    try:
+        support = Support(
+            end_of_life=datetime.date.fromisoformat(dates["end_of_life"]),
+            refused_from=datetime.date.fromisoformat(dates["refused_from"]),
+            only_on=tuple(str(place) for place in dates.get("only_on", ())),
+        )
+    except (TypeError, KeyError, ValueError, AttributeError):
+        support = None
+    if (
+        support is None
+        or not re.fullmatch(r"3\.[0-9]{1,3}", minor)
+        or support.refused_from <= support.end_of_life
+    ):
+        raise errors.release_list_unreadable(
+            source,
+            f"Its support of {minor!r} is not like "
+            '"3.13": {"end_of_life": "2029-10-31", "refused_from": "2030-10-31"}, '
+            "the second date later than the first.",
+        )
+    return support
 
 
 def _release(entry: Any, number: int, source: str, base: str) -> Release:

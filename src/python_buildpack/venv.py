@@ -15,14 +15,16 @@ from python_buildpack.redact import without_credentials
 
 
 def create_venv(venv: Path, python: Path, python_version: str) -> None:
-    """An empty environment whose interpreter is `python` (PEP 405), without pip."""
+    """An empty environment whose interpreter is `python` (PEP 405), without pip.
+
+    The interpreter's own name (`python3.13`, `python3.13t`) is that of its library's directory.
+    """
     if venv.exists():
         shutil.rmtree(venv)
-    minor = ".".join(python_version.split(".")[:2])
     (venv / "bin").mkdir(parents=True)
-    (venv / "lib" / f"python{minor}" / "site-packages").mkdir(parents=True)
+    (venv / "lib" / python.name / "site-packages").mkdir(parents=True)
     (venv / "bin" / "python").symlink_to(python)
-    for name in ("python3", f"python{minor}"):
+    for name in ("python3", python.name):
         (venv / "bin" / name).symlink_to("python")
     (venv / "pyvenv.cfg").write_text(
         f"home = {python.parent}\ninclude-system-site-packages = false\nversion = {python_version}\n"

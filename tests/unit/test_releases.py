@@ -23,7 +23,7 @@ from python_buildpack.releases import (
     Release,
     builtin_releases,
     builtin_support,
-    load_releases,
+    load_list,
     parse_releases,
 )
 
@@ -261,7 +261,7 @@ def test_file_names_are_names(url: str, expected: str) -> None:
 
 def load(source: str) -> tuple[Release, ...]:
     """Load a list without a network."""
-    return load_releases(source, Log(io.StringIO()), {})
+    return load_list(source, Log(io.StringIO()), {}).releases
 
 
 def test_lists_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,23 +34,31 @@ def found(names: Collection[str], settings: Settings) -> tuple[str, ...]:
 
 def read(files: AppFiles, settings: Settings) -> Declaration:
     """Raises `UserError` for a script that is missing or whose metadata is malformed."""
+    own = own_metadata(files, settings)
+    if own is not None:
+        return _declaration(*own)
     if settings.script:
-        name = posixpath.normpath(settings.script)
-        if name.startswith(("/", "..")):
-            raise errors.path_leaves_app("BP_PYTHON_SCRIPT", settings.script)
-        metadata = script_metadata(files.data(name), name)
-        if metadata is None:
-            raise errors.script_without_metadata(name)
-        return _declaration(name, metadata)
-    for name in procfile_scripts(files):
-        metadata = script_metadata(files.data(name), name)
-        if metadata is not None:
-            return _declaration(name, metadata)
+        raise errors.script_without_metadata(settings.script)
     return Declaration(
         manager="none",
         install=None,
         notices=("No file declares packages: only Python is installed",),
     )
+
+
+def own_metadata(files: AppFiles, settings: Settings) -> tuple[str, dict[str, Any]] | None:
+    """The script and its metadata; None where no script has any. Raises as `read`."""
+    if settings.script:
+        name = posixpath.normpath(settings.script)
+        if name.startswith(("/", "..")):
+            raise errors.path_leaves_app("BP_PYTHON_SCRIPT", settings.script)
+        metadata = script_metadata(files.data(name), name)
+        return None if metadata is None else (name, metadata)
+    for name in procfile_scripts(files) if "Procfile" in files.names else ():
+        metadata = script_metadata(files.data(name), name)
+        if metadata is not None:
+            return name, metadata
+    return None
 
 
 def procfile_scripts(files: AppFiles) -> list[str]:
