@@ -190,7 +190,7 @@ def _pipfile_lock(files: AppFiles) -> Request | None:
         source = Source(
             name=name,
             key=key,
-            line=_line(files.text(name), rf'\s*"{key}"\s*:', requires[key]),
+            line=_line(files.text(name), rf'"{key}"\s*:'),
             fix='write into [requires] of Pipfile: python_version = "{wanted}", then run: pipenv lock',
         )
         text = _text(requires[key], source)
@@ -219,9 +219,7 @@ def _required(files: AppFiles, settings: Settings, manager: str) -> Iterator[Req
             source = Source(
                 name=name,
                 key="requires-python",
-                line=_line(
-                    files.data(name).decode("utf-8", "replace"), r"#\s*requires-python\s*=", value
-                ),
+                line=_line(files.data(name).decode("utf-8", "replace"), r"^#\s*requires-python\b"),
                 fix=f'write into the metadata of {name}: # requires-python = "{{wanted}}"',
                 operator=">=",
             )
@@ -256,7 +254,7 @@ def _pyproject(files: AppFiles) -> Iterator[Request]:
     source = Source(
         name=name,
         key=f"[{poetry}] python",
-        line=_toml_line(files.text(name), poetry, "python", value),
+        line=_toml_line(files.text(name), poetry, "python"),
         fix=f'write into [{poetry}] of {name}: python = "{{wanted}}"',
         operator="^",
     )
@@ -278,7 +276,7 @@ def _pdm_lock(files: AppFiles) -> Iterator[Request]:
     source = Source(
         name=name,
         key="[[metadata.targets]] requires_python",
-        line=_toml_line(files.text(name), "metadata.targets", "requires_python", values[0]),
+        line=_toml_line(files.text(name), "metadata.targets", "requires_python"),
         fix=fix,
         operator=">=",
     )
@@ -323,7 +321,7 @@ def _range(files: AppFiles, name: str, table: str, key: str, fix: str) -> Iterat
     source = Source(
         name=name,
         key=f"[{table}] {key}" if table else key,
-        line=_toml_line(files.text(name), table, key, value),
+        line=_toml_line(files.text(name), table, key),
         fix=fix,
         operator=">=",
     )
@@ -348,20 +346,18 @@ def _at(table: Mapping[str, Any], path: str) -> Mapping[str, Any]:
     return table
 
 
-def _line(text: str, start: str, value: object) -> int | None:
-    """The line that begins with the pattern `start` and holds `value`."""
-    for number, line in enumerate(_LINES.split(text), start=1):
-        if re.match(start, line) and str(value) in line:
-            return number
-    return None
+def _line(text: str, pattern: str) -> int | None:
+    """The first line that `pattern` is in."""
+    lines = enumerate(_LINES.split(text), start=1)
+    return next((number for number, line in lines if re.search(pattern, line)), None)
 
 
-def _toml_line(text: str, table: str, key: str, value: object) -> int | None:
-    """The line of `key` in `table`, as files usually have it; None where it is written otherwise."""
+def _toml_line(text: str, table: str, key: str) -> int | None:
+    """The line of `key` below the header of `table`; where there is none, the first that has it."""
     current = ""
     for number, line in enumerate(_LINES.split(text), start=1):
         if header := re.match(r"\s*\[+\s*([^\[\]]+?)\s*\]+", line):
             current = header[1].replace('"', "")
-        elif current == table and re.match(rf"\s*\"?{key}\"?\s*=", line) and str(value) in line:
+        elif current == table and re.match(rf"\s*\"?{key}\"?\s*=", line):
             return number
-    return None
+    return _line(text, rf"\b{key}\b")

@@ -22,6 +22,7 @@ PURE = (
     "python_buildpack.procfile",
     "python_buildpack.redact",
     "python_buildpack.settings",
+    "python_buildpack.version_syntax",
     "python_buildpack.versions",
 )
 IMPURE_MODULES = frozenset(

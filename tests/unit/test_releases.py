@@ -24,6 +24,7 @@ from python_buildpack.releases import (
     builtin_releases,
     builtin_support,
     load_list,
+    parse_list,
     parse_releases,
 )
 
@@ -305,3 +306,41 @@ def test_credentials_of_a_list_are_not_shown(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_builtin_list_is_read_from_the_package() -> None:
     """Its place is the package's own, wherever that lies."""
     assert Path(releases.__file__).parent == DATA_DIR.parent
+
+
+def with_support(support: Any) -> bytes:
+    """A release list with support dates of its own."""
+    return json.dumps({"format": 1, "releases": [GOOD], "support": support}).encode()
+
+
+def test_a_list_may_bring_its_own_support_dates() -> None:
+    """They take the place of the built-in ones, minor by minor; others stay."""
+    dates = {"end_of_life": "2030-01-31", "refused_from": "2033-12-31"}
+    found = parse_list(with_support({"3.8": dates, "3.99": dates}), "mine", base="").support
+    assert found["3.8"].refused_from.isoformat() == "2033-12-31"
+    assert found["3.8"].only_on == ()
+    assert found["3.99"].end_of_life.isoformat() == "2030-01-31"
+    assert found["3.13"] == builtin_support()["3.13"]
+    assert builtin_support()["3.8"].only_on == ("ubuntu 20.04", "scalingo-20")
+
+
+@pytest.mark.parametrize(
+    "support",
+    [
+        [],
+        {"3.13": None},
+        {"3.13": {"end_of_life": "2029-10-31"}},
+        {"3.13": {"end_of_life": "2029-10-31", "refused_from": "soon"}},
+        {"3.13": {"end_of_life": "2029-10-31", "refused_from": "2029-10-31"}},
+        {"3.13": {"end_of_life": "2029-10-31", "refused_from": "2030-10-31", "only_on": 3}},
+        {"3": {"end_of_life": "2029-10-31", "refused_from": "2030-10-31"}},
+        {"": {"end_of_life": "2029-10-31", "refused_from": "2030-10-31"}},
+    ],
+)
+def test_broken_support_dates_are_errors(support: Any) -> None:
+    """The error names the list and the minor version, and shows what it should be like."""
+    with pytest.raises(UserError) as caught:
+        parse_list(with_support(support), "my-list.json", base="")
+    assert caught.value.id == "release-list-unreadable"
+    assert "my-list.json" in caught.value.title
+    assert "support" in caught.value.body
