@@ -167,6 +167,8 @@ def _translate_one(text: str) -> str:
         return f">={version},<{'.'.join(map(str, end))}"
     if operator == "~=" and "." not in version:
         return f">={version},<{int(version) + 1}"
+    if operator in (">", ">=", "<", "<="):
+        version = version.removesuffix(".*")
     return ("==" if operator == "=" else operator) + version
 
 

@@ -545,6 +545,7 @@ RANGES = [
             ("3.11", "python-version-unknown", {"says": ["3.11.0 exactly", 'python = "^3.11"']}),
             ("*", "3.13.12", {}),
             ("!=3.13.*", "3.14.2", {}),
+            (">=3.14.*", "3.14.2", {}),
             ("3.x", "python-range-invalid", {"says": ["Poetry", "line 5", "'3.x'"]}),
             ("", "python-range-invalid", {}),
             ("^3.12 ||", "python-range-invalid", {"says": ['python = "^3.12"']}),
