@@ -194,13 +194,12 @@ def write_archive(root: Path, out: Path) -> None:
 
 def add_to_list(path: Path, release: dict[str, Any]) -> None:
     """Add the release to the list at `path`, in place of an older one of the same name."""
-    known: list[dict[str, Any]] = []
-    if path.is_file():
-        known = json.loads(path.read_text())["releases"]
-    known = [entry for entry in known if entry["url"] != release["url"]]
+    table = json.loads(path.read_text()) if path.is_file() else {"format": 1, "releases": []}
+    known = [entry for entry in table.pop("releases") if entry["url"] != release["url"]]
     lines = ",\n".join(json.dumps(entry) for entry in [*known, release])
+    others = json.dumps(table)[1:-1]  # the format, and support dates of the user's own
     partial = path.with_name(path.name + ".part")
-    partial.write_text(f'{{"format": 1, "releases": [\n{lines}\n]}}\n')
+    partial.write_text(f'{{{others}, "releases": [\n{lines}\n]}}\n')
     partial.replace(path)
 
 

@@ -15,6 +15,7 @@ import pytest
 from packaging.version import Version
 
 import release_list
+import runtime_archive
 from python_buildpack import releases
 from python_buildpack.errors import UserError
 from python_buildpack.log import Log
@@ -344,3 +345,16 @@ def test_broken_support_dates_are_errors(support: Any) -> None:
     assert caught.value.id == "release-list-unreadable"
     assert "my-list.json" in caught.value.title
     assert "support" in caught.value.body
+
+
+def test_packing_another_runtime_keeps_the_lists_support_dates(tmp_path: Path) -> None:
+    """A list that the user has edited is added to; one archive is listed once."""
+    path = tmp_path / "releases.json"
+    for entry in (GOOD, {**GOOD, "version": "3.13.2"}):
+        runtime_archive.add_to_list(path, entry)
+    dates = {"3.13": {"end_of_life": "2030-01-31", "refused_from": "2033-12-31"}}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "support": dates}))
+    runtime_archive.add_to_list(path, {**GOOD, "version": "3.13.3", "url": "other.tar.gz"})
+    found = parse_list(path.read_bytes(), "mine", base="")
+    assert [release.version for release in found.releases] == ["3.13.2", "3.13.3"]
+    assert found.support["3.13"].refused_from.isoformat() == "2033-12-31"
