@@ -27,6 +27,7 @@ from python_buildpack.versions import Requests, VersionWarning
 SETTING = "BP_CPYTHON_VERSION"
 VERSION_FILE = ".python-version"
 RUNTIME_FILE = "runtime.txt"
+PIPFILE_LOCK = "Pipfile.lock"
 _VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,4}(?:\.[0-9]{1,4})?t?")
 _LINES = re.compile(r"\r\n|\n|\r")
 
@@ -48,7 +49,7 @@ def read_version_requests(files: AppFiles, settings: Settings, manager: str) -> 
     elif VERSION_FILE in files.names:
         asked = _version_file(files, VERSION_FILE)
     required = list(_required(files, settings, manager))
-    if manager == "pipenv" and (locked := _pipfile_lock(files)):
+    if manager == "pipenv" and PIPFILE_LOCK in files.names and (locked := _pipfile_lock(files)):
         required.insert(0, locked)
         if asked is None:
             asked = required.pop(0)
@@ -182,7 +183,7 @@ def _renamed(files: AppFiles, name: str, right: str) -> str:
 
 def _pipfile_lock(files: AppFiles) -> Request | None:
     """What Pipenv locked for: python_full_version is more exact than python_version."""
-    name = "Pipfile.lock"
+    name = PIPFILE_LOCK
     requires = _table(_table(files.json(name).get("_meta")).get("requires"))
     for key in ("python_full_version", "python_version"):
         if key not in requires:
@@ -203,12 +204,12 @@ def _required(files: AppFiles, settings: Settings, manager: str) -> Iterator[Req
     if manager == "pylock" and (name := _pylock(files, settings)):
         fix = 'lock again for a range such as requires-python = "{wanted}"'
         yield from _range(files, name, "", "requires-python", fix)
-    if manager == "uv":
+    if manager == "uv" and "uv.lock" in files.names:
         fix = 'write into [project] of pyproject.toml: requires-python = "{wanted}", then: uv lock'
         yield from _range(files, "uv.lock", "", "requires-python", fix)
     if "pyproject.toml" in files.names:
         yield from _pyproject(files)
-    if manager == "pdm":
+    if manager == "pdm" and "pdm.lock" in files.names:
         yield from _pdm_lock(files)
     if "setup.cfg" in files.names and not _has_project(files):
         yield from _setup_cfg(files)

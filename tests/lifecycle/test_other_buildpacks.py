@@ -15,10 +15,13 @@ import local_platform
 import oci_layout
 import package
 from local_platform import APP_IMAGE, Workspace, create
+from python_buildpack.releases import DEFAULT_MINOR
 
 DETECT = """#!/bin/sh
 [ -f asset.txt ] || exit 100
 printf '[[requires]]\\nname = "python"\\n[requires.metadata]\\nbuild = true\\n' > "$CNB_BUILD_PLAN_PATH"
+[ -f version.txt ] || exit 0
+printf 'version = "%s"\\n' "$(cat version.txt)" >> "$CNB_BUILD_PLAN_PATH"
 """
 BUILD = """#!/bin/sh
 set -e
@@ -67,3 +70,19 @@ def test_python_at_build(space: Workspace, flask_app: Path) -> None:
     assert "asset:" not in build.log
     assert reused(build) == ["python", "venv"]
     assert oci_layout.read_image(space.layout, APP_IMAGE).digest == first.digest
+
+
+def test_a_version_that_another_buildpack_requires(space: Workspace, flask_app: Path) -> None:
+    """It narrows the choice; where nothing is left, the error names both, and nothing is made."""
+    (flask_app / "asset.txt").write_text("")
+    (flask_app / "version.txt").write_text(">=3.10,<4")
+    build = passed(create(space, flask_app))
+    assert "(from another buildpack's requirement in the build plan: >=3.10,<4)" in build.log
+
+    (flask_app / ".python-version").write_text(f"{DEFAULT_MINOR}\n")
+    (flask_app / "version.txt").write_text("3.99")
+    build = create(space, flask_app)
+    assert build.code != 0
+    assert ".python-version line 1 asks for" in build.log
+    assert "another buildpack requires '3.99'" in build.log
+    assert "[build-plan-version-conflict]" in build.log
