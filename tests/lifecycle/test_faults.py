@@ -179,7 +179,7 @@ def test_forbidden_environment(space: Workspace) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        (".python-version", "2.7\n", "[python-version-invalid]"),
+        (".python-version", "2.7\n", "[python-version-end-of-life]"),
         (".python-version", "3.13.999\n", "[python-version-unknown]"),
         ("requirements.txt", "-r nothing.txt\n", "[requirements-file-missing]"),
         ("Procfile", "web\n", "[procfile-invalid]"),
