@@ -108,7 +108,7 @@ def test_user_error_is_shown(platform: Pack, image: str, tmp_path: Path) -> None
     shutil.copytree(EXAMPLES / "flask", app)
     (app / ".python-version").write_text("latest\n")
     log = platform.build(image, app, check=False)
-    assert "[python-version-invalid]" in log
+    assert "[python-version-moving]" in log
     assert "Traceback" not in log
     assert platform.docker.run("image", "inspect", image, check=False).returncode != 0
 
