@@ -244,6 +244,40 @@ def script_metadata_invalid(where: str, why: str) -> UserError:
     )
 
 
+def index_url_invalid(where: str) -> UserError:
+    return UserError(
+        "index-url-invalid",
+        f"The URL of an index, from {where}, cannot be understood",
+        "Check its host and port. In a user name or password write @ as %40, / as %2F, : as %3A, "
+        "# as %23 and % as %25.",
+    )
+
+
+def index_variable_missing(where: str, variable: str) -> UserError:
+    return UserError(
+        "index-variable-missing",
+        f"The URL of {where} uses the variable {variable}, which the build does not have",
+        f"Set {variable} in the build's environment (pack build --env {variable}=...).",
+    )
+
+
+def index_refused(index: str, status: int) -> UserError:
+    return UserError(
+        "index-credentials",
+        f"The index {index} refused the credentials (it answered {status})",
+        "Check the user name and password or token in the index's URL, in netrc, or in the "
+        "service binding: whether they are given for this host, still valid, and allowed to read.",
+    )
+
+
+def binding_unreadable(name: str, key: str, why: str) -> UserError:
+    return UserError(
+        "binding-unreadable",
+        f"The service binding {name} cannot be used: its entry {key}",
+        f"{why}\nCorrect the entry, or remove the binding.",
+    )
+
+
 def disk_full(what: str) -> UserError:
     return UserError(
         "disk-full",
