@@ -83,9 +83,9 @@ def requirements_too_deep(name: str) -> UserError:
     )
 
 
-def install_failed(tool: str, code: int, hint: str) -> UserError:
+def install_failed(tool: str, code: int, id: str, hint: str) -> UserError:
     return UserError(
-        "install-failed",
+        f"install-{id}",
         f"{tool} could not install the requirements (exit code {code})",
         f"{tool}'s own words are above.\n{hint}",
     )
@@ -267,6 +267,14 @@ def index_refused(index: str, status: int) -> UserError:
         f"The index {index} refused the credentials (it answered {status})",
         "Check the user name and password or token in the index's URL, in netrc, or in the "
         "service binding: whether they are given for this host, still valid, and allowed to read.",
+    )
+
+
+def find_links_missing(place: str) -> UserError:
+    return UserError(
+        "find-links-missing",
+        f"BP_PIP_FIND_LINKS names {place}, which the app does not have",
+        "It takes URLs, and paths relative to the app's root. Correct the path, or add the wheels.",
     )
 
 

@@ -69,7 +69,7 @@ def download(
     Takes http, https and file URLs. Raises `UserError` when the file cannot be had, when its bytes
     are not those expected, and when the disk is full; `destination` does not exist then.
     """
-    target = mirrored(url, mirror) if mirror else url
+    target = mirrored(url, mirror)
     partial = destination.with_name(destination.name + ".part")
     partial.unlink(missing_ok=True)
     try:

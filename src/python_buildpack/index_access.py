@@ -5,6 +5,7 @@ Credentials never become arguments, which every process on the machine could see
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from python_buildpack.fetch import CA_VARIABLES, ca_bundle
 from python_buildpack.package_sources import PackageSources, Source
-from python_buildpack.pip_config import is_true, variables
+from python_buildpack.pip_config import variables
 
 # Words that every reader of a netrc file takes as they are.
 _NETRC_WORD = re.compile(r"[^\s\"'\\#][^\s\"'\\]*")
@@ -23,6 +24,12 @@ _INDEX_VARIABLE = re.compile(
     r"PIP_.*|UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|INSECURE_HOST)"
     r"|UV_INDEX_\w+_(USERNAME|PASSWORD)|POETRY_\w+|NETRC"
 )
+
+
+def with_netrc(environ: Mapping[str, str], sources: PackageSources, folder: Path) -> dict[str, str]:
+    """`environ` for our own downloads: with the netrc file, where there is one."""
+    path = write_netrc(sources, sources.sources, folder)
+    return {**environ, "NETRC": str(path)} if path else dict(environ)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +72,11 @@ def write_netrc(sources: PackageSources, used: Iterable[Source], folder: Path) -
     ]
     if not (sources.netrc or ours):
         return None
-    path = folder / "netrc"
-    path.unlink(missing_ok=True)
     text = "\n\n".join([sources.netrc, *dict.fromkeys(ours), ""])
+    name = hashlib.sha256(text.encode()).hexdigest()[:8]
+    path = folder / f"netrc-{name}"
+    if path.exists():
+        return path
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     return path
@@ -148,8 +157,6 @@ def _uv_options(sources: PackageSources, *, no_index: bool) -> tuple[str, ...]:
         options += ["--allow-insecure-host", host]
     if no_index:
         options.append("--no-index")
-    if is_true(sources.pip_options.get("require-hashes", "")):
-        options.append("--require-hashes")
     return tuple(options)
 
 

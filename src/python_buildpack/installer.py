@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -11,11 +12,12 @@ from pathlib import Path
 
 from cnb.toml import read_toml
 from python_buildpack import errors, hints
-from python_buildpack.fetch import ca_bundle
+from python_buildpack.fetch import answer_status, ca_bundle
+from python_buildpack.index_access import Access, without_index_variables
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
 from python_buildpack.managers.local_projects import without_leftovers
-from python_buildpack.pip_config import PipConfiguration
+from python_buildpack.redact import without_tokens
 from python_buildpack.resolution import (
     Resolved,
     constraints,
@@ -35,7 +37,11 @@ _SOURCE_DATE = 315532801  # the lifecycle's own mtime, 1980-01-01T00:00:01Z
 
 @dataclass(frozen=True, kw_only=True)
 class Install:
-    """What an installation is given."""
+    """What an installation is given.
+
+    `offline` is the access to wheels at hand alone, where there are some; `vendored`: the app
+    brings them, and an index is asked only for what they lack.
+    """
 
     venv: Path
     python: Path
@@ -44,8 +50,9 @@ class Install:
     cache_dir: Path
     work_dir: Path
     install_set: InstallSet
-    find_links: Sequence[str]
-    pip_configuration: PipConfiguration
+    access: Access
+    offline: Access | None
+    vendored: bool
     installer: str
     may_fall_back: bool
     require_all_hashes: bool
@@ -62,19 +69,60 @@ def install_packages(install: Install, tools: Tools, log: Log) -> str:
 
 
 def _install(install: Install, tools: Tools, log: Log) -> str:
-    if install.installer.startswith("uv"):
-        code, output = _uv(install, tools, log)
+    if install.offline is not None and install.vendored:
+        at_hand = dataclasses.replace(install, access=install.offline, may_fall_back=False)
+        tool, code, output = _try(at_hand, tools, log, show=False)
         if code == 0:
-            return install.installer
-        if not install.may_fall_back:
-            raise errors.install_failed("uv", code, hints.hint(output))
+            return tool
+        missing = hints.first_missing(output)
+        log.info(f"vendor/ lacks {missing or 'something'}: the index is asked for the rest")
+        create_venv(install.venv, install.python, install.python_version)
+    tool, code, output = _try(install, tools, log)
+    hint = hints.diagnose(output, code)
+    if code != 0 and hint.id == "index-unreachable" and install.offline and not install.vendored:
+        log.info("The index cannot be reached: only the wheels at hand are used.")
+        create_venv(install.venv, install.python, install.python_version)
+        tool, code, output = _try(dataclasses.replace(install, access=install.offline), tools, log)
+        hint = hints.diagnose(output, code)
+    if code != 0:
+        _refuse_bad_credentials(install, output)
+        raise errors.install_failed(tool, code, hint.id, log.clean(hint.text))
+    refuse_without_hash(install)
+    return tool
+
+
+def _try(install: Install, tools: Tools, log: Log, *, show: bool = True) -> tuple[str, int, str]:
+    """By uv, and by pip where uv lacks something; the tool, its exit code and all output."""
+    output = ""
+    if install.installer.startswith("uv"):
+        code, output = _uv(install, tools, log, show=show)
+        if code == 0:
+            return install.installer, code, output
+        if not install.may_fall_back or _is_final(install, hints.diagnose(output, code)):
+            return "uv", code, output
         log.info("uv could not install this; pip decides.")
         create_venv(install.venv, install.python, install.python_version)
-    code, output = _pip(install, tools, log)
-    if code != 0:
-        raise errors.install_failed("pip", code, hints.hint(output))
-    refuse_without_hash(install)
-    return "pip"
+    code, pip_output = _pip(install, tools, log, show=show)
+    return "pip", code, f"{pip_output}\n{output}"
+
+
+def _is_final(install: Install, hint: hints.Hint) -> bool:
+    """Whether pip would fail alike. It passes over an index that it cannot reach, if it has more."""
+    alone = len(install.access.sources) <= 1
+    return hint.final or (hint.id == "index-unreachable" and (alone or bool(install.offline)))
+
+
+def _refuse_bad_credentials(install: Install, output: str) -> None:
+    """Raises `UserError` where an index with credentials does not take them.
+
+    pip takes such an index for one that lacks the package, and says nothing about it.
+    """
+    name = hints.first_missing(output)
+    for source in install.access.sources:
+        if name and source.password and source.url.startswith("http"):
+            status = answer_status(source.full_url.rstrip("/") + f"/{name}/", install.environ)
+            if status in (401, 403):
+                raise errors.index_refused(without_tokens(source.url), status)
 
 
 def _requirement_files(install: Install) -> list[str]:
@@ -96,17 +144,14 @@ def _absolute(install: Install, project: str) -> str:
 
 def _options(install: Install) -> list[str]:
     """What uv and pip both understand."""
-    options = ["--no-deps"] if install.install_set.locked else []
-    for links in install.find_links:
-        options += ["--find-links", links]
-    return options
+    return ["--no-deps"] if install.install_set.locked else []
 
 
-def _tool_environment(install: Install) -> dict[str, str]:
-    bundle = ca_bundle(install.environ)
+def _tool_environment(install: Install, environ: Mapping[str, str]) -> dict[str, str]:
+    bundle = ca_bundle(environ)
     trusted = dict.fromkeys(_CA_VARIABLES, bundle) if isinstance(bundle, str) else {}
     return child_environment(
-        {**trusted, **install.environ},
+        {**trusted, **environ},
         {
             "VIRTUAL_ENV": str(install.venv),
             "PATH": f"{install.venv}/bin:{install.environ.get('PATH', '/usr/bin:/bin')}",
@@ -118,7 +163,7 @@ def _tool_environment(install: Install) -> dict[str, str]:
     )
 
 
-def _uv(install: Install, tools: Tools, log: Log) -> tuple[int, str]:
+def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:
     """Resolve, then install what was resolved; uv's exit code and output."""
     built = install.cache_dir / "built"
     cache = install.work_dir / "uv"
@@ -128,7 +173,8 @@ def _uv(install: Install, tools: Tools, log: Log) -> tuple[int, str]:
     files = _requirement_files(install)
     code, output = _uv_resolve(install, tools, log, files)
     if code != 0:
-        log.info(output)
+        if show:
+            log.info(output)
         return code, output
     refuse_without_hash(install)
     options = [option for name in files for option in ("-r", name)]
@@ -143,7 +189,15 @@ def _uv(install: Install, tools: Tools, log: Log) -> tuple[int, str]:
         options += ["-c", str(pins)]
     link_mode = "hardlink" if _same_device(cache, install.venv) else "copy"
     code, output = _run_uv(
-        install, tools, log, "install", "--link-mode", link_mode, "--compile-bytecode", *options
+        install,
+        tools,
+        log,
+        "install",
+        "--link-mode",
+        link_mode,
+        "--compile-bytecode",
+        *options,
+        show=show,
     )
     if code == 0:
         keep_built_wheels(cache, built)
@@ -185,11 +239,10 @@ def _run_uv(
     command = [
         str(tools.uv), "pip", verb, "--no-config", "--no-progress", "--no-python-downloads",
         "--python", f"{install.venv}/bin/python", "--index-strategy", "unsafe-best-match",
-        "--color", "never", *install.pip_configuration.uv_options, *_options(install), *options,
+        "--color", "never", *install.access.uv_options, *_options(install), *options,
     ]  # fmt: skip
     environ = {
-        **_tool_environment(install),
-        **install.pip_configuration.uv_environment,
+        **_tool_environment(install, install.access.uv_environment),
         "UV_CACHE_DIR": str(install.work_dir / "uv"),
         "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
     }
@@ -216,7 +269,7 @@ def keep_built_wheels(cache: Path, kept: Path) -> None:
                         shutil.copy2(path, destination)
 
 
-def _pip(install: Install, tools: Tools, log: Log) -> tuple[int, str]:
+def _pip(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:
     venv_python = install.venv / "bin" / "python"
     command = [
         *pip_command(tools, install.python_version, venv_python), "install", "--no-compile",
@@ -226,8 +279,11 @@ def _pip(install: Install, tools: Tools, log: Log) -> tuple[int, str]:
         *_options(install),
         *(option for name in _requirement_files(install) for option in ("-r", name)),
     ]  # fmt: skip
-    environ = {**_tool_environment(install), "PIP_ROOT_USER_ACTION": "ignore"}
-    code, output = run(command, environ=environ, cwd=install.app_dir, log=log)
+    environ = {
+        **_tool_environment(install, install.access.pip_environment),
+        "PIP_ROOT_USER_ACTION": "ignore",
+    }
+    code, output = run(command, environ=environ, cwd=install.app_dir, log=log, show=show)
     if code == 0:
         compile_command = [
             str(venv_python), "-I", "-B", "-m", "compileall", "-q", "-f", "-j", "0",
@@ -245,7 +301,10 @@ def check_packages(install: Install, tools: Tools, log: Log) -> None:
         command = [str(tools.uv), "pip", "check", "--no-config", "--python", str(venv_python)]
     else:
         command = [*pip_command(tools, install.python_version, venv_python), "check"]
-    environ = {**_tool_environment(install), "UV_CACHE_DIR": str(install.work_dir / "uv")}
+    environ = {
+        **_tool_environment(install, without_index_variables(install.environ)),
+        "UV_CACHE_DIR": str(install.work_dir / "uv"),
+    }
     code, output = run(command, environ=environ, cwd=install.app_dir, log=log, show=False)
     if code != 0:
         log.warning("The installed packages do not fit each other:\n" + output)

@@ -32,12 +32,14 @@ def replaced_url(url: str, sha256: str, mirror: str | None, bindings: Sequence[B
     return url
 
 
-def mirrored(url: str, mirror: str) -> str:
+def mirrored(url: str, mirror: str | None) -> str:
     """`url` with scheme and host replaced by those of `mirror`, whose path goes first.
 
     `{originalHost}` in the mirror stands for the host that it replaces.
     Raises `UserError` for a mirror that is no URL.
     """
+    if not mirror:
+        return url
     try:
         parts = urlsplit(url)
         base = urlsplit(mirror.replace("{originalHost}", parts.hostname or ""))

@@ -163,7 +163,7 @@ def read_package_sources(
     links = [
         *_parse("PIP_FIND_LINKS", options.get("find-links", "")),
         *_parse("UV_FIND_LINKS", environ.get("UV_FIND_LINKS", "").replace(",", " ")),
-        *(_source("uv.toml", str(link)) for link in _list(uv.get("find-links"))),
+        *(parse_source("uv.toml", str(link)) for link in _list(uv.get("find-links"))),
     ]
     no_index = (
         is_true(options.get("no-index", ""))
@@ -233,7 +233,7 @@ def _expanded(
     scheme, separator, rest = index.url.partition("://")
     authority, slash, path = rest.partition("/")
     userinfo, at, host = authority.rpartition("@")
-    source = _source(where, expand(f"{scheme}{separator}{host}{slash}{path}"), index.name)
+    source = parse_source(where, expand(f"{scheme}{separator}{host}{slash}{path}"), index.name)
     if at:
         # The values of variables are not escaped; what the file itself holds is.
         user, _, password = userinfo.partition(":")
@@ -252,13 +252,14 @@ def _parse(where: str, text: str) -> list[Source]:
     for word in text.split():
         name, equals, url = word.partition("=")
         if where.startswith("UV_") and equals and "://" in url and "://" not in name:
-            found.append(_source(where, url, name))
+            found.append(parse_source(where, url, name))
         else:
-            found.append(_source(where, word))
+            found.append(parse_source(where, word))
     return found
 
 
-def _source(where: str, url: str, name: str = "") -> Source:
+def parse_source(where: str, url: str, name: str = "") -> Source:
+    """A URL or path as a source. Raises `UserError`, which names `where` and not the URL."""
     if "://" not in url:
         return Source(url=url, name=name)
     try:
@@ -332,7 +333,7 @@ def _bound_indexes(bindings: Sequence[Binding]) -> list[Source]:
         url = _text(binding, "url")
         if not url:
             raise errors.binding_unreadable(binding.name, "url", "It is missing or empty.")
-        source = _source(f"the binding {binding.name}", url, binding.name)
+        source = parse_source(f"the binding {binding.name}", url, binding.name)
         found.append(
             Source(
                 url=source.url,
@@ -383,11 +384,11 @@ def _uv_indexes(table: Mapping[str, Any]) -> tuple[list[Source], list[Source]]:
     for index in _list(table.get("index")):
         if not isinstance(index, dict) or not isinstance(index.get("url"), str):
             raise errors.index_url_invalid("uv.toml, [[index]]")
-        source = _source("uv.toml", index["url"], str(index.get("name", "")))
+        source = parse_source("uv.toml", index["url"], str(index.get("name", "")))
         (default if index.get("default") is True else extra).append(source)
     if isinstance(table.get("index-url"), str):
-        default.append(_source("uv.toml", table["index-url"]))
-    extra += [_source("uv.toml", str(url)) for url in _list(table.get("extra-index-url"))]
+        default.append(parse_source("uv.toml", table["index-url"]))
+    extra += [parse_source("uv.toml", str(url)) for url in _list(table.get("extra-index-url"))]
     return default, extra
 
 

@@ -13,6 +13,7 @@ from python_buildpack.app_layout import (
     project_root,
     refuse_committed_programs,
 )
+from python_buildpack.local_wheels import LocalWheels, find_local_wheels
 from python_buildpack.managers import read_packages
 from python_buildpack.managers.declaration import Declaration
 from python_buildpack.procfile import ProcfileEntry, parse_procfile
@@ -28,6 +29,7 @@ class Project:
     request: Request | None
     requires_python: Request | None
     packages: Declaration
+    local_wheels: LocalWheels
     procfile: tuple[ProcfileEntry, ...] | None
     warnings: tuple[str, ...]
 
@@ -48,6 +50,7 @@ def read_project(app_dir: Path, settings: Settings) -> Project:
         request=request,
         requires_python=_read_requires_python(files),
         packages=packages,
+        local_wheels=find_local_wheels(root, settings.find_links),
         procfile=procfile,
         warnings=(*warnings, *packages.warnings),
     )

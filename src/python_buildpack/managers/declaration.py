@@ -25,6 +25,7 @@ class InstallSet:
     `locked`: the set is complete, nothing is to be resolved.
     `hashed` names the requirements of `files` that state a hash themselves.
     `pip_only` names what uv could not do the same way; where it is empty uv installs.
+    `own_index`: `files` name the index themselves, which pip prefers to a configured one.
     `indexes` are the app's own, used where the build's configuration does not replace them.
     `uv_export` (options of `uv export`) has uv check its lock and write the lines from it.
     """
@@ -37,6 +38,7 @@ class InstallSet:
     require_hashes: bool = False
     hashed: frozenset[str] = frozenset()
     pip_only: tuple[str, ...] = ()
+    own_index: bool = False
     indexes: tuple[Index, ...] = ()
     uv_export: tuple[str, ...] | None = None
 
