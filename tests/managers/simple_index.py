@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import re
+import ssl
 import threading
 import zipfile
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +39,13 @@ class SimpleIndex:
 
     With `user` and `password` every request needs them (basic authentication). `requests` holds
     every path that was asked for, with its status; `offline = True` answers 503 to everything.
+    With a `certificate` (a PEM file with its key) it speaks TLS.
     """
 
     user: str = ""
     password: str = ""
     offline: bool = False
+    certificate: Path | None = None
     requests: list[str] = field(default_factory=list)
     files: dict[str, dict[str, File]] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
@@ -50,6 +54,10 @@ class SimpleIndex:
     def __enter__(self) -> SimpleIndex:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
         return self
@@ -73,11 +81,15 @@ class SimpleIndex:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}/simple/"
+        return f"{self._scheme}://{self.host}/simple/"
 
     @property
     def url_with_credentials(self) -> str:
-        return f"http://{self.user}:{self.password}@{self.host}/simple/"
+        return f"{self._scheme}://{quote(self.user)}:{quote(self.password, safe='')}@{self.host}/simple/"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.certificate else "http"
 
     def add(self, *paths: Path, yanked: bool = False) -> None:
         """Serve wheels and sdists; a later file of the same name replaces the earlier one."""
