@@ -158,9 +158,7 @@ def _session(environ: Mapping[str, str]) -> requests.Session:
     return session
 
 
-def _get(
-    session: requests.Session, url: str, offset: int, netrc: str | None
-) -> requests.Response:
+def _get(session: requests.Session, url: str, offset: int, netrc: str | None) -> requests.Response:
     """The answer to a GET from byte `offset` on. Raises `_Retry` or `UserError`."""
     import requests
 

@@ -5,6 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+UNREACHABLE = "index-unreachable"
+# A tool's words, or ours where it has none, for a search without any index.
+NO_INDEX = "index lookups were disabled"
+# What may be due to an index that was passed over in silence.
+ABOUT_INDEXES = frozenset(
+    ["package-missing", "version-missing", "no-wheel", "index-credentials", "yanked"]
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hint:
@@ -97,7 +105,7 @@ _RULES = (
         "ca-certificates, or by SSL_CERT_FILE.",
     ),
     _Rule(
-        "index-unreachable",
+        UNREACHABLE,
         r"Connection refused|Name or service not known|Temporary failure in name resolution"
         r"|dns error|Failed to establish a new connection|failed to lookup address"
         r"|Network is unreachable|operation timed out|Connection reset|503 Service Unavailable"
@@ -186,7 +194,7 @@ _RULES = (
     ),
     _Rule(
         "wheels-missing",
-        r"was not found in the provided package locations|index lookups were disabled",
+        rf"was not found in the provided package locations|{NO_INDEX}",
         "{missing} is not among the wheels at hand (vendor/, BP_PIP_FIND_LINKS), and no index may "
         "be asked or can be reached: add its wheel for this Python, and those of what it requires.",
     ),

@@ -69,26 +69,50 @@ def install_packages(install: Install, tools: Tools, log: Log) -> str:
 
 
 def _install(install: Install, tools: Tools, log: Log) -> str:
+    lacking: hints.Hint | None = None
     if install.offline is not None and install.vendored:
         at_hand = dataclasses.replace(install, access=install.offline, may_fall_back=False)
         tool, code, output = _try(at_hand, tools, log, show=False)
         if code == 0:
             return tool
-        missing = hints.first_missing(output)
-        log.info(f"vendor/ lacks {missing or 'something'}: the index is asked for the rest")
+        lacking = hints.diagnose(output, code)
+        missing = hints.first_missing(output) or "something"
+        log.info(f"vendor/ lacks {missing}: the index is asked for the rest")
         create_venv(install.venv, install.python, install.python_version)
     tool, code, output = _try(install, tools, log)
-    hint = hints.diagnose(output, code)
-    if code != 0 and hint.id == "index-unreachable" and install.offline and not install.vendored:
+    hint = _diagnose(install, code, output)
+    if code != 0 and hint.id == hints.UNREACHABLE and lacking is not None:
+        hint = lacking
+    elif code != 0 and hint.id == hints.UNREACHABLE and install.offline is not None:
         log.info("The index cannot be reached: only the wheels at hand are used.")
         create_venv(install.venv, install.python, install.python_version)
-        tool, code, output = _try(dataclasses.replace(install, access=install.offline), tools, log)
+        at_hand = dataclasses.replace(install, access=install.offline)
+        tool, code, output = _try(at_hand, tools, log)
         hint = hints.diagnose(output, code)
     if code != 0:
-        _refuse_bad_credentials(install, output)
         raise errors.install_failed(tool, code, hint.id, log.clean(hint.text))
     refuse_without_hash(install)
     return tool
+
+
+def _diagnose(install: Install, code: int, output: str) -> hints.Hint:
+    """The hint for a failure. Raises `UserError` where an index does not let us in.
+
+    pip takes an index that it cannot reach, or that refuses it, for one that lacks the package.
+    """
+    hint = hints.diagnose(output, code)
+    name = hints.first_missing(output)
+    if code == 0 or name is None or hint.id not in hints.ABOUT_INDEXES:
+        return hint
+    for source in install.access.sources:
+        if source.url.startswith("http"):
+            url = source.full_url.rstrip("/") + f"/{name}/"
+            status = answer_status(url, install.access.pip_environment)
+            if status in (401, 403):
+                raise errors.index_refused(without_tokens(source.url), status)
+            if status is None and hint.id == "package-missing":
+                return hints.diagnose(f"Connection refused\n{output}", code)
+    return hint
 
 
 def _try(install: Install, tools: Tools, log: Log, *, show: bool = True) -> tuple[str, int, str]:
@@ -103,26 +127,15 @@ def _try(install: Install, tools: Tools, log: Log, *, show: bool = True) -> tupl
         log.info("uv could not install this; pip decides.")
         create_venv(install.venv, install.python, install.python_version)
     code, pip_output = _pip(install, tools, log, show=show)
+    if "PIP_NO_INDEX" in install.access.pip_environment:
+        pip_output += f"\n{hints.NO_INDEX}"
     return "pip", code, f"{pip_output}\n{output}"
 
 
 def _is_final(install: Install, hint: hints.Hint) -> bool:
     """Whether pip would fail alike. It passes over an index that it cannot reach, if it has more."""
     alone = len(install.access.sources) <= 1
-    return hint.final or (hint.id == "index-unreachable" and (alone or bool(install.offline)))
-
-
-def _refuse_bad_credentials(install: Install, output: str) -> None:
-    """Raises `UserError` where an index with credentials does not take them.
-
-    pip takes such an index for one that lacks the package, and says nothing about it.
-    """
-    name = hints.first_missing(output)
-    for source in install.access.sources:
-        if name and source.password and source.url.startswith("http"):
-            status = answer_status(source.full_url.rstrip("/") + f"/{name}/", install.environ)
-            if status in (401, 403):
-                raise errors.index_refused(without_tokens(source.url), status)
+    return hint.final or (hint.id == hints.UNREACHABLE and (alone or bool(install.offline)))
 
 
 def _requirement_files(install: Install) -> list[str]:
