@@ -286,6 +286,41 @@ def binding_unreadable(name: str, key: str, why: str) -> UserError:
     )
 
 
+def lock_field_invalid(file: str, place: str, why: str, repair: str) -> UserError:
+    return UserError(
+        "lock-malformed",
+        f"{file} cannot be used: {place} {why}",
+        f"The file was changed by hand, or by a merge. Run `{repair}` and commit the result.",
+    )
+
+
+def lock_stale(lock: str, manifest: str, repair: str) -> UserError:
+    return UserError(
+        "lock-stale",
+        f"{lock} does not belong to this {manifest}",
+        f"{manifest} was changed after {lock} was made, so it may lack packages or hold wrong "
+        f"ones. Nothing was installed.\nRun `{repair}` and commit {lock}.",
+    )
+
+
+def lock_version_unknown(lock: str, version: str, known: str, repair: str) -> UserError:
+    return UserError(
+        "lock-version-unknown",
+        f"{lock} has the format {version}, which this buildpack does not know",
+        f"It knows {known}. Run `{repair}` with a version of the tool that writes one of these and "
+        f"commit {lock}, or use a newer version of the buildpack.",
+    )
+
+
+def lock_path_missing(lock: str, name: str, path: str) -> UserError:
+    return UserError(
+        "lock-path-missing",
+        f"{path}, from which {lock} installs {name}, is not there",
+        "The build has only what was uploaded. Commit it, check .gitignore and the files that the "
+        "platform excludes, and mind BP_PYTHON_PROJECT_DIR: paths start there.",
+    )
+
+
 def disk_full(what: str) -> UserError:
     return UserError(
         "disk-full",
