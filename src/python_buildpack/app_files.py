@@ -22,8 +22,10 @@ MAX_BYTES = 64 * 1024 * 1024
 class AppFiles:
     """Reads below `root`. What cannot be read, or understood, raises a `UserError` with its line."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, top: Path | None = None) -> None:
+        """`top` is what was uploaded; `root`, the app's own directory, may lie below it."""
         self.root = root
+        self.top = top or root
 
     @functools.cached_property
     def names(self) -> frozenset[str]:

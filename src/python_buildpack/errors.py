@@ -312,6 +312,86 @@ def lock_version_unknown(lock: str, version: str, known: str, repair: str) -> Us
     )
 
 
+def manifest_missing(lock: str, manifest: str) -> UserError:
+    return UserError(
+        "manifest-missing",
+        f"{lock} has no {manifest} beside it",
+        f"The lock alone does not say what the app needs. Commit {manifest}, and check that the "
+        "platform does not exclude it.",
+    )
+
+
+def workspace_member_unknown(names: Sequence[str], known: Sequence[str], lock: str) -> UserError:
+    return UserError(
+        "workspace-member-unknown",
+        f"BP_UV_PACKAGE names what {lock} does not have as a project: {', '.join(names)}",
+        f"Its projects are: {', '.join(known) or 'none'}. Correct the setting.",
+    )
+
+
+def workspace_member_needed(lock: str, known: Sequence[str]) -> UserError:
+    return UserError(
+        "workspace-member-needed",
+        f"The root of the workspace ({lock}) is no project, so there is nothing to install",
+        f"Name the project to install by BP_UV_PACKAGE ({', '.join(known) or 'it has none'}), or "
+        "build in the project's own directory: BP_PYTHON_PROJECT_DIR.",
+    )
+
+
+def lock_environment(lock: str, environments: Sequence[str]) -> UserError:
+    return UserError(
+        "lock-environment",
+        f"{lock} was not made for the environment of this build",
+        f"It is for: {'; '.join(environments)}\nLock for Linux and this version of Python too, or "
+        "change the version (.python-version), and commit the lock.",
+    )
+
+
+def lock_ambiguous(lock: str, name: str) -> UserError:
+    return UserError(
+        "lock-ambiguous",
+        f"{lock} holds {name} more than once for this environment",
+        "Only one of them can be installed. Make the lock anew with its tool; if groups or extras "
+        "were chosen that exclude each other, choose one of them.",
+    )
+
+
+def pylock_invalid(lock: str, place: str, why: str) -> UserError:
+    return UserError(
+        "lock-malformed",
+        f"{lock} is no valid lock (PEP 751): {place}: {why}",
+        "Make it anew with the tool that wrote it, and commit the result.",
+    )
+
+
+def pylock_which(wanted: str, known: Sequence[str]) -> UserError:
+    title = (
+        f"BP_PYLOCK={wanted!r} names no lock of the app" if wanted else "There are several locks"
+    )
+    return UserError(
+        "pylock-unknown",
+        title,
+        f"There is: {', '.join(known) or 'none'}\nSet BP_PYLOCK to one of them (pylock.dev.toml, or "
+        "just dev). Without the setting pylock.toml is used.",
+    )
+
+
+def uv_needed(lock: str) -> UserError:
+    return UserError(
+        "uv-needed",
+        f"{lock} is installed by uv, which is not here",
+        "The packaged buildpack holds it (make package). Running from its source, put uv on PATH.",
+    )
+
+
+def uv_lock_unusable(lock: str, hint: str) -> UserError:
+    return UserError(
+        "uv-lock-unusable",
+        f"uv could not check {lock}",
+        f"uv's own words are above. Nothing was installed.\n{hint}",
+    )
+
+
 def lock_path_missing(lock: str, name: str, path: str) -> UserError:
     return UserError(
         "lock-path-missing",

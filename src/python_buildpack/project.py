@@ -38,7 +38,7 @@ def read_project(app_dir: Path, settings: Settings) -> Project:
     """Raises `UserError` for files that cannot be read or understood."""
     root = project_root(app_dir, settings.project_dir)
     warnings: list[str] = []
-    files = AppFiles(root)
+    files = AppFiles(root, app_dir)
     request = _read_request(files, settings, warnings)
     packages = read_packages(files, settings)
     procfile = parse_procfile(files.data("Procfile")) if "Procfile" in files.names else None

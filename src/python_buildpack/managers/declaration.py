@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,9 @@ class InstallSet:
     `pip_only` names what uv could not do the same way; where it is empty uv installs.
     `own_index`: `files` name the index themselves, which pip prefers to a configured one.
     `indexes` are the app's own, used where the build's configuration does not replace them.
-    `uv_export` (options of `uv export`) has uv check its lock and write the lines from it.
+    `pylock` names a lock file (PEP 751) that uv installs as it is, with `groups` and `extras` of it.
+    `uv_export` (options of `uv export`) has uv check uv.lock and write such a file from it.
+    `uv_settings` are settings of uv's that the app's manifest has for building.
     """
 
     files: tuple[str, ...] = ()
@@ -40,7 +43,11 @@ class InstallSet:
     pip_only: tuple[str, ...] = ()
     own_index: bool = False
     indexes: tuple[Index, ...] = ()
+    pylock: str = ""
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
     uv_export: tuple[str, ...] | None = None
+    uv_settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
