@@ -34,12 +34,16 @@ def with_netrc(environ: Mapping[str, str], sources: PackageSources, folder: Path
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """For each tool its environment, and uv's options, which hold no secrets."""
+    """For each tool its environment, and uv's options, which hold no secrets.
+
+    `by_name`: a lock's files are looked for in these places, not where the lock says.
+    """
 
     uv_environment: Mapping[str, str] = field(repr=False)
     uv_options: tuple[str, ...]
     pip_environment: Mapping[str, str] = field(repr=False)
     sources: tuple[Source, ...]
+    by_name: bool
 
 
 def without_index_variables(environ: Mapping[str, str]) -> dict[str, str]:
@@ -132,6 +136,7 @@ def grant(
         uv_options=_uv_options(sources, no_index=no_index),
         pip_environment=pip,
         sources=used,
+        by_name=no_index or sources.index is not None,
     )
 
 

@@ -9,14 +9,21 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from cnb.toml import read_toml
-from python_buildpack import errors, hints
+from cnb.toml import read_toml, write_toml
+from python_buildpack import errors, hints, uv_lock
 from python_buildpack.fetch import answer_status, ca_bundle
 from python_buildpack.index_access import Access, without_index_variables
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
 from python_buildpack.managers.local_projects import without_leftovers
+from python_buildpack.pylock_selection import (
+    as_pylock,
+    requirement_lines,
+    select_packages,
+    target_environment,
+)
 from python_buildpack.redact import without_tokens
 from python_buildpack.resolution import (
     Resolved,
@@ -40,7 +47,8 @@ class Install:
     """What an installation is given.
 
     `offline` is the access to wheels at hand alone, where there are some; `vendored`: the app
-    brings them, and an index is asked only for what they lack.
+    brings them, and an index is asked only for what they lack. `locked` are the packages of the
+    lock that apply, where it is one that is installed as it is.
     """
 
     venv: Path
@@ -57,6 +65,7 @@ class Install:
     may_fall_back: bool
     require_all_hashes: bool
     environ: Mapping[str, str]
+    locked: tuple[Mapping[str, Any], ...] | None = None
 
 
 def install_packages(install: Install, tools: Tools, log: Log) -> str:
@@ -65,7 +74,36 @@ def install_packages(install: Install, tools: Tools, log: Log) -> str:
     Raises `UserError` when neither uv nor pip can.
     """
     with without_leftovers(install.app_dir, install.install_set.built):
+        if install.install_set.lock:
+            install = dataclasses.replace(install, locked=_read_lock(install, tools, log))
         return _install(install, tools, log)
+
+
+def _read_lock(install: Install, tools: Tools, log: Log) -> tuple[Mapping[str, Any], ...]:
+    """The packages of the app's lock that apply here, uv.lock's by way of uv's export."""
+    install_set = install.install_set
+    if tools.uv is None:
+        raise errors.uv_needed(install_set.lock)
+    lock = install.app_dir / install_set.lock
+    if install_set.uv_export is not None:
+        lock = install.work_dir / "exported" / "pylock.toml"
+        lock.parent.mkdir(exist_ok=True)
+        python = install.venv / "bin" / "python"
+        environ = {
+            **_tool_environment(install, install.access.uv_environment),
+            "UV_CACHE_DIR": str(install.work_dir / "uv"),
+        }
+        uv_lock.export(tools.uv, install_set, python, install.app_dir, lock, environ, log)
+    return tuple(
+        select_packages(
+            read_toml(lock),
+            install_set.lock,
+            lock.parent,
+            target_environment(install.python_version),
+            extras=install_set.extras,
+            groups=install_set.groups,
+        )
+    )
 
 
 def _install(install: Install, tools: Tools, log: Log) -> str:
@@ -141,7 +179,15 @@ def _is_final(install: Install, hint: hints.Hint) -> bool:
 def _requirement_files(install: Install) -> list[str]:
     """The app's own files, and one of ours that holds everything else."""
     install_set = install.install_set
-    lines = [*install_set.lines, *(f"-e {_absolute(install, e)}" for e in install_set.editables)]
+    if install.locked is not None and not install.access.by_name:
+        path = install.work_dir / "pylock.toml"
+        write_toml(path, as_pylock(install.locked))
+        return [str(path)]
+    lines = [
+        *requirement_lines(install.locked or ()),
+        *install_set.lines,
+        *(f"-e {_absolute(install, e)}" for e in install_set.editables),
+    ]
     if not lines:
         return list(install_set.files)
     path = install.work_dir / "requirements.txt"
@@ -184,16 +230,20 @@ def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, s
     for bucket in sorted(built.glob("sdists-v*")):
         shutil.copytree(bucket, cache / bucket.name, symlinks=True)
     files = _requirement_files(install)
-    code, output = _uv_resolve(install, tools, log, files)
-    if code != 0:
-        if show:
-            log.info(output)
-        return code, output
+    as_it_is = install.locked is not None and not install.access.by_name
+    if not as_it_is:
+        code, output = _uv_resolve(install, tools, log, files)
+        if code != 0:
+            if show:
+                log.info(output)
+            return code, output
     refuse_without_hash(install)
     options = [option for name in files for option in ("-r", name)]
     if install.require_all_hashes:
         options.append("--require-build-hashes")
-    if install.install_set.require_hashes:
+    if as_it_is:
+        options += ["--preview-features", "pylock"]
+    elif install.install_set.require_hashes:
         options.append("--require-hashes")
     else:
         # The installation is held to the resolution, and to the hashes that the index states.
@@ -233,8 +283,12 @@ def refuse_without_hash(install: Install) -> None:
 
 def unvouched(install: Install) -> list[str]:
     """The packages of the resolution that no hash vouches for, each with the reason."""
+    resolution = read_resolution(install)
     stated = install.install_set.hashed | names_with_hash(install.install_set.lines)
-    return without_hash(read_resolution(install), stated)
+    if install.install_set.lock:
+        # Such a lock has a hash for every file.
+        stated |= {package.name for package in resolution if package.kind == "url"}
+    return without_hash(resolution, stated)
 
 
 def read_resolution(install: Install) -> tuple[Resolved, ...]:
@@ -250,7 +304,7 @@ def _run_uv(
 ) -> tuple[int, str]:
     assert tools.uv is not None
     command = [
-        str(tools.uv), "pip", verb, "--no-config", "--no-progress", "--no-python-downloads",
+        str(tools.uv), "pip", verb, *_uv_configuration(install), "--no-progress", "--no-python-downloads",
         "--python", f"{install.venv}/bin/python", "--index-strategy", "unsafe-best-match",
         "--color", "never", *install.access.uv_options, *_options(install), *options,
     ]  # fmt: skip
@@ -260,6 +314,15 @@ def _run_uv(
         "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
     }
     return run(command, environ=environ, cwd=install.app_dir, log=log, show=show)
+
+
+def _uv_configuration(install: Install) -> list[str]:
+    """No settings but those of the app's manifest that concern building."""
+    if not install.install_set.uv_settings:
+        return ["--no-config"]
+    path = install.work_dir / "uv.toml"
+    write_toml(path, install.install_set.uv_settings)
+    return ["--config-file", str(path)]
 
 
 def _same_device(first: Path, second: Path) -> bool:

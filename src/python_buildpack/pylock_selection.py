@@ -42,7 +42,7 @@ def select_packages(
         _marker(name, text).evaluate(dict(environment)) for text in environments
     ):
         raise errors.lock_environment(name, [str(text) for text in environments])
-    values = {
+    values: dict[str, str | frozenset[str]] = {
         **environment,
         "extras": frozenset(extras),
         "dependency_groups": frozenset(groups),
@@ -101,8 +101,8 @@ def requirement_lines(packages: Collection[Mapping[str, Any]]) -> Iterator[str]:
         name = package["name"]
         if "directory" in package:
             directory = package["directory"]
-            uri = f"{Path(directory['path']).as_uri()}{_fragment(directory)}"
-            yield f"-e {uri}" if directory.get("editable") else f"{name} @ {uri}"
+            path = Path(directory["path"], directory.get("subdirectory", ""))
+            yield f"-e {path}" if directory.get("editable") else f"{name} @ {path.as_uri()}"
         elif "vcs" in package:
             vcs = package["vcs"]
             url = vcs.get("url") or Path(vcs["path"]).as_uri()

@@ -28,8 +28,8 @@ class InstallSet:
     `pip_only` names what uv could not do the same way; where it is empty uv installs.
     `own_index`: `files` name the index themselves, which pip prefers to a configured one.
     `indexes` are the app's own, used where the build's configuration does not replace them.
-    `pylock` names a lock file (PEP 751) that uv installs as it is, with `groups` and `extras` of it.
-    `uv_export` (options of `uv export`) has uv check uv.lock and write such a file from it.
+    `lock` names a file (PEP 751) that is installed as it is, with `groups` and `extras` of it; with
+    `uv_export`, options of `uv export`, it is a uv.lock, from which uv writes such a file.
     `uv_settings` are settings of uv's that the app's manifest has for building.
     """
 
@@ -43,7 +43,7 @@ class InstallSet:
     pip_only: tuple[str, ...] = ()
     own_index: bool = False
     indexes: tuple[Index, ...] = ()
-    pylock: str = ""
+    lock: str = ""
     groups: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
     uv_export: tuple[str, ...] | None = None

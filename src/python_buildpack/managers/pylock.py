@@ -54,7 +54,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
         manager=NAME,
         install=InstallSet(
             locked=True,
-            pylock=name,
+            lock=name,
             extras=extras,
             groups=tuple(dict.fromkeys((*(table.get("default-groups") or ()), *groups))),
             built=tuple(one["directory"]["path"] for one in packages if "directory" in one),

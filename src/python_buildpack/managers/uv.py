@@ -75,6 +75,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
         manager=NAME,
         install=InstallSet(
             locked=True,
+            lock=name,
             uv_export=(
                 *(word for one in settings.uv_packages for word in ("--package", one)),
                 *(word for one in settings.extras for word in ("--extra", one)),
