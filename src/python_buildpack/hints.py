@@ -84,7 +84,7 @@ _RULES = (
     ),
     _Rule(
         "hash-mismatch",
-        r"(?i)hash mismatch|DO NOT MATCH THE HASHES|hashes do not match",
+        r"(?i)(?:hash|size) mismatch|DO NOT MATCH THE HASHES|hashes do not match",
         "A file is not the one whose hash was recorded (expected and got are above). If it was "
         "released anew, refresh the hashes with the tool that wrote them; otherwise find out who "
         "changed it: the index or a proxy.",

@@ -74,6 +74,7 @@ def install_packages(install: Install, tools: Tools, log: Log) -> str:
     Raises `UserError` when neither uv nor pip can.
     """
     with without_leftovers(install.app_dir, install.install_set.built):
+        _restore_built_wheels(install)
         if install.install_set.lock:
             install = dataclasses.replace(install, locked=_read_lock(install, tools, log))
         return _install(install, tools, log)
@@ -224,11 +225,7 @@ def _tool_environment(install: Install, environ: Mapping[str, str]) -> dict[str,
 
 def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:
     """Resolve, then install what was resolved; uv's exit code and output."""
-    built = install.cache_dir / "built"
     cache = install.work_dir / "uv"
-    cache.mkdir(parents=True, exist_ok=True)
-    for bucket in sorted(built.glob("sdists-v*")):
-        shutil.copytree(bucket, cache / bucket.name, symlinks=True)
     files = _requirement_files(install)
     as_it_is = install.locked is not None and not install.access.by_name
     if not as_it_is:
@@ -263,8 +260,16 @@ def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, s
         show=show,
     )
     if code == 0:
-        keep_built_wheels(cache, built)
+        keep_built_wheels(cache, install.cache_dir / "built")
     return code, output
+
+
+def _restore_built_wheels(install: Install) -> None:
+    """Begin uv's cache with the wheels that earlier builds built."""
+    cache = install.work_dir / "uv"
+    cache.mkdir(parents=True, exist_ok=True)
+    for bucket in sorted((install.cache_dir / "built").glob("sdists-v*")):
+        shutil.copytree(bucket, cache / bucket.name, symlinks=True)
 
 
 def _uv_resolve(install: Install, tools: Tools, log: Log, files: Sequence[str]) -> tuple[int, str]:

@@ -43,11 +43,15 @@ def export(
         *(install_set.uv_export or ()),
     ]  # fmt: skip
     kept = {name: value for name, value in environ.items() if not _RESOLUTION.fullmatch(name)}
-    code, text = run(command, environ=kept, cwd=app_dir, log=log, show=False)
-    if code == 0:
-        return
-    if _STALE.search(text):
-        raise errors.lock_stale(install_set.lock, "pyproject.toml", "uv lock")
+    text = ""
+    # Without a network first: a lock that fits needs none, and of one that does not uv says so
+    # without trying to resolve anew.
+    for options in (["--offline"], []):
+        code, text = run([*command, *options], environ=kept, cwd=app_dir, log=log, show=False)
+        if code == 0:
+            return
+        if _STALE.search(text):
+            raise errors.lock_stale(install_set.lock, "pyproject.toml", "uv lock")
     log.info(text)
     if old := _OLD_UV.search(text):
         raise errors.uv_lock_unusable(install_set.lock, f"{old[0]}.")
