@@ -338,6 +338,15 @@ def workspace_member_needed(lock: str, known: Sequence[str]) -> UserError:
     )
 
 
+def pdm_lock_inputs() -> UserError:
+    return UserError(
+        "lock-inputs",
+        "pdm.lock was made with tool.pdm.resolution.lock_inputs, which cannot be checked here",
+        "Such a lock has no content hash. Remove the setting from pyproject.toml, run `pdm lock` and "
+        "commit pdm.lock.",
+    )
+
+
 def lock_environment(lock: str, environments: Sequence[str]) -> UserError:
     return UserError(
         "lock-environment",

@@ -48,6 +48,7 @@ class SimpleIndex:
     certificate: Path | None = None
     requests: list[str] = field(default_factory=list)
     files: dict[str, dict[str, File]] = field(default_factory=dict)
+    folders: dict[str, Path] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
     _thread: threading.Thread | None = None
 
@@ -122,6 +123,11 @@ class SimpleIndex:
             if authorization != f"Basic {wanted}":
                 return 401, "text/plain", b"credentials, please"
         words = path.partition("?")[0].strip("/").split("/")
+        if words[0] in self.folders:
+            file_path = self.folders[words[0]].joinpath(*words[1:])
+            if ".." not in words and file_path.is_file():
+                return 200, "application/octet-stream", file_path.read_bytes()
+            return 404, "text/plain", b"not found"
         if words[0] == "simple" and len(words) == 2 and words[1] in self.files:
             return self._project(words[1], accept)
         if words[0] == "simple" and len(words) == 1:

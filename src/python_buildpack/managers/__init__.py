@@ -10,7 +10,16 @@ from typing import Protocol
 from python_buildpack import errors
 from python_buildpack.app_files import AppFiles
 from python_buildpack.detection import is_misspelt_requirements
-from python_buildpack.managers import pip, pylock, pyproject, script, setup_py, uv, uv_workspace
+from python_buildpack.managers import (
+    pdm,
+    pip,
+    pylock,
+    pyproject,
+    script,
+    setup_py,
+    uv,
+    uv_workspace,
+)
 from python_buildpack.managers.declaration import Declaration
 from python_buildpack.managers.exports import exported_from
 from python_buildpack.settings import Settings
@@ -34,7 +43,7 @@ class Manager(Protocol):
 
 
 # Two of these at once are a conflict.
-MANAGERS: tuple[Manager, ...] = (pip, uv, pylock)
+MANAGERS: tuple[Manager, ...] = (pip, uv, pdm, pylock)
 # The first of these that declares anything is taken, where none of those is found.
 FALLBACKS: tuple[Manager, ...] = (pyproject, setup_py, script)
 NONE = Declaration(
@@ -42,7 +51,7 @@ NONE = Declaration(
     install=None,
     notices=("No requirements.txt, lock file or pyproject.toml: only Python is installed",),
 )
-_NOT_YET = ("Pipfile.lock", "Pipfile", "poetry.lock", "pdm.lock")
+_NOT_YET = ("Pipfile.lock", "Pipfile", "poetry.lock")
 # Naming a manager's file by a setting chooses that manager.
 _FILE_SETTINGS = {"BP_PIP_REQUIREMENT": "pip", "BP_PYLOCK": "pylock", "BP_PYTHON_SCRIPT": "script"}
 _ADVICE = {

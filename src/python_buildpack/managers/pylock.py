@@ -11,6 +11,7 @@ from typing import Any
 
 from python_buildpack import errors
 from python_buildpack.app_files import AppFiles
+from python_buildpack.managers import pdm_hash
 from python_buildpack.managers.declaration import Declaration, Index, InstallSet
 from python_buildpack.managers.local_projects import digest_local_project
 from python_buildpack.redact import without_credentials
@@ -47,6 +48,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
     table = files.toml(name)
     _validate(table, name)
     _check_hashes(table, name)
+    _check_fresh(table, name, files)
     extras = _known(settings.extras, table.get("extras"), name, errors.extras_unknown)
     groups = _known(settings.groups, table.get("dependency-groups"), name, errors.groups_unknown)
     packages = table["packages"]
@@ -90,6 +92,17 @@ def _check_hashes(table: Mapping[str, Any], name: str) -> None:
                 if not _STRONG & set(file["hashes"]):
                     place = f"packages[{number}].{key}"
                     raise errors.pylock_invalid(name, place, "a file has no sha256 hash")
+
+
+def _check_fresh(table: Mapping[str, Any], name: str, files: AppFiles) -> None:
+    """PDM writes its content hash into such a lock; the format itself has none."""
+    value: Any = table
+    for key in ("tool", "pdm", "hashes"):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    if isinstance(value, Mapping) and pdm_hash.MANIFEST in files.names:
+        for algorithm, digest in value.items():
+            if pdm_hash.content_hash(files, algorithm) != digest:
+                raise errors.lock_stale(name, pdm_hash.MANIFEST, pdm_hash.REPAIR)
 
 
 def _known(
