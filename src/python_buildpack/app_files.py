@@ -36,6 +36,13 @@ class AppFiles:
         except OSError as error:
             raise errors.file_unreadable(str(self.root), f"{error.strerror}.") from None
 
+    def holds(self, path: str) -> bool:
+        """Whether `path` (of a lock, say) is there, within what was uploaded."""
+        place = os.path.normpath(self.root / path)
+        if "\0" in path or not Path(place).is_relative_to(os.path.normpath(self.top)):
+            return False
+        return Path(place).exists()
+
     @functools.cache  # noqa: B019 - there is one object of this class for each build
     def data(self, name: str) -> bytes:
         """The bytes of a file."""

@@ -42,6 +42,8 @@ def select_packages(
         _marker(name, text).evaluate(dict(environment)) for text in environments
     ):
         raise errors.lock_environment(name, [str(text) for text in environments])
+    version = environment["python_full_version"]
+    _check_python(name, table.get("requires-python"), version)
     values: dict[str, str | frozenset[str]] = {
         **environment,
         "extras": frozenset(extras),
@@ -52,7 +54,8 @@ def select_packages(
         marker = package.get("marker")
         if marker and not _marker(name, marker).evaluate(values, context="lock_file"):
             continue
-        _check_python(name, package, environment["python_full_version"])
+        where = f"{package['name']} in {name}"
+        _check_python(where, package.get("requires-python"), version)
         if package["name"] in selected:
             raise errors.lock_ambiguous(name, str(package["name"]))
         kept = {key: value for key, value in package.items() if key != "marker"}
@@ -67,14 +70,13 @@ def _marker(name: str, text: object) -> Marker:
         raise errors.file_unreadable(name, f"It holds a marker that is none: {text}.") from None
 
 
-def _check_python(name: str, package: Mapping[str, Any], version: str) -> None:
-    wanted = package.get("requires-python")
+def _check_python(where: str, wanted: object, version: str) -> None:
     try:
         if wanted and not SpecifierSet(str(wanted)).contains(version, prereleases=True):
-            what = f"{package['name']} in {name} (requires-python {wanted})"
-            raise errors.python_version_conflict(what, f"Python {version}")
+            asked = f"{where} (requires-python {wanted})"
+            raise errors.python_version_conflict(asked, f"Python {version}")
     except InvalidSpecifier:
-        raise errors.file_unreadable(name, f"requires-python is not valid: {wanted}.") from None
+        raise errors.file_unreadable(where, f"requires-python is not valid: {wanted}.") from None
 
 
 def _with_absolute_paths(value: Any, folder: Path) -> Any:

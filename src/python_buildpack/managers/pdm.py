@@ -242,7 +242,7 @@ def _digest(wanted: Sequence[tuple[Package, str]]) -> str:
 def _local_inputs(files: AppFiles, packages: Sequence[Package]) -> Iterator[tuple[str, str]]:
     for package in packages:
         if package.path:
-            if not (files.root / package.path).exists():
+            if not files.holds(package.path):
                 raise errors.lock_path_missing(LOCK, package.name, package.path)
             label = f"{package.path} (editable)" if package.editable else package.path
             yield label, digest_local_project(files.root, package.path, editable=package.editable)

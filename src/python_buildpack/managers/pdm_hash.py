@@ -29,7 +29,7 @@ def content_hash(files: AppFiles, algorithm: str) -> str | None:
         return None
     own = _manifest_hash(files.toml(MANIFEST), MANIFEST, algorithm)
     members = list(workspace_members(files))
-    if not _workspace(files):
+    if not _workspace(files).values:
         return own
     hasher.update(own.encode())
     for member in members:

@@ -128,7 +128,7 @@ def _local_inputs(
     for package in packages:
         for source in _with_path(package):
             path = os.path.normpath(source["path"])
-            if not (files.root / path).exists():
+            if not files.holds(path):
                 raise errors.lock_path_missing(name, package["name"], source["path"])
             if "hashes" not in source and "commit-id" not in source:
                 editable = source.get("editable", False)

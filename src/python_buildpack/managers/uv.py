@@ -265,7 +265,7 @@ def _local_inputs(
     inputs: dict[str, str] = {}
     for one in local:
         path = os.path.normpath(f"{place}{one.location}")
-        if not (files.root / path).exists():
+        if not files.holds(path):
             raise errors.lock_path_missing(lock, one.name, path)
         if one.kind == "virtual":
             name = f"{place}{_join(one.location, MANIFEST)}"
