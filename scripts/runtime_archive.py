@@ -194,7 +194,9 @@ def write_archive(root: Path, out: Path) -> None:
 
 def add_to_list(path: Path, release: dict[str, Any]) -> None:
     """Add the release to the list at `path`, in place of an older one of the same name."""
-    table = json.loads(path.read_text()) if path.is_file() else {"format": 1, "releases": []}
+    table: dict[str, Any] = {"format": 1, "releases": []}
+    if path.is_file():
+        table = json.loads(path.read_text())
     known = [entry for entry in table.pop("releases") if entry["url"] != release["url"]]
     lines = ",\n".join(json.dumps(entry) for entry in [*known, release])
     others = json.dumps(table)[1:-1]  # the format, and support dates of the user's own

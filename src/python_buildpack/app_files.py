@@ -23,8 +23,10 @@ MAX_BYTES = 64 * 1024 * 1024
 class AppFiles:
     """Reads below `root`. What cannot be read, or understood, raises a `UserError` with its line."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, top: Path | None = None) -> None:
+        """`top` is what was uploaded; `root`, the app's own directory, may lie below it."""
         self.root = root
+        self.top = top or root
 
     @functools.cached_property
     def names(self) -> frozenset[str]:
@@ -34,6 +36,13 @@ class AppFiles:
                 return frozenset(entry.name for entry in entries if entry.is_file())
         except OSError as error:
             raise errors.file_unreadable(str(self.root), f"{error.strerror}.") from None
+
+    def holds(self, path: str) -> bool:
+        """Whether `path` (of a lock, say) is there, within what was uploaded."""
+        place = os.path.normpath(self.root / path)
+        if "\0" in path or not Path(place).is_relative_to(os.path.normpath(self.top)):
+            return False
+        return Path(place).exists()
 
     @functools.cache  # noqa: B019 - there is one object of this class for each build
     def data(self, name: str) -> bytes:

@@ -272,9 +272,9 @@ def requirements_too_deep(name: str) -> UserError:
     )
 
 
-def install_failed(tool: str, code: int, hint: str) -> UserError:
+def install_failed(tool: str, code: int, id: str, hint: str) -> UserError:
     return UserError(
-        "install-failed",
+        f"install-{id}",
         f"{tool} could not install the requirements (exit code {code})",
         f"{tool}'s own words are above.\n{hint}",
     )
@@ -430,6 +430,172 @@ def script_metadata_invalid(where: str, why: str) -> UserError:
         "script-metadata-invalid",
         f"{where}: the script's metadata (PEP 723) cannot be used",
         f'{why}\nIt should look like:\n# /// script\n# dependencies = ["requests"]\n# ///',
+    )
+
+
+def index_url_invalid(where: str) -> UserError:
+    return UserError(
+        "index-url-invalid",
+        f"The URL of an index, from {where}, cannot be understood",
+        "Check its host and port. In a user name or password write @ as %40, / as %2F, : as %3A, "
+        "# as %23 and % as %25.",
+    )
+
+
+def index_variable_missing(where: str, variable: str) -> UserError:
+    return UserError(
+        "index-variable-missing",
+        f"The URL of {where} uses the variable {variable}, which the build does not have",
+        f"Set {variable} in the build's environment (pack build --env {variable}=...).",
+    )
+
+
+def index_refused(index: str, status: int) -> UserError:
+    return UserError(
+        "index-credentials",
+        f"The index {index} refused the credentials (it answered {status})",
+        "Check the user name and password or token in the index's URL, in netrc, or in the "
+        "service binding: whether they are given for this host, still valid, and allowed to read.",
+    )
+
+
+def find_links_missing(place: str) -> UserError:
+    return UserError(
+        "find-links-missing",
+        f"BP_PIP_FIND_LINKS names {place}, which the app does not have",
+        "It takes URLs, and paths relative to the app's root. Correct the path, or add the wheels.",
+    )
+
+
+def binding_unreadable(name: str, key: str, why: str) -> UserError:
+    return UserError(
+        "binding-unreadable",
+        f"The service binding {name} cannot be used: its entry {key}",
+        f"{why}\nCorrect the entry, or remove the binding.",
+    )
+
+
+def lock_field_invalid(file: str, place: str, why: str, repair: str) -> UserError:
+    return UserError(
+        "lock-malformed",
+        f"{file} cannot be used: {place} {why}",
+        f"The file was changed by hand, or by a merge. Run `{repair}` and commit the result.",
+    )
+
+
+def lock_stale(lock: str, manifest: str, repair: str) -> UserError:
+    return UserError(
+        "lock-stale",
+        f"{lock} does not belong to this {manifest}",
+        f"{manifest} was changed after {lock} was made, so it may lack packages or hold wrong "
+        f"ones. Nothing was installed.\nRun `{repair}` and commit {lock}.",
+    )
+
+
+def lock_version_unknown(lock: str, version: str, known: str, repair: str) -> UserError:
+    return UserError(
+        "lock-version-unknown",
+        f"{lock} has the format {version}, which this buildpack does not know",
+        f"It knows {known}. Run `{repair}` with a version of the tool that writes one of these and "
+        f"commit {lock}, or use a newer version of the buildpack.",
+    )
+
+
+def manifest_missing(lock: str, manifest: str) -> UserError:
+    return UserError(
+        "manifest-missing",
+        f"{lock} has no {manifest} beside it",
+        f"The lock alone does not say what the app needs. Commit {manifest}, and check that the "
+        "platform does not exclude it.",
+    )
+
+
+def workspace_member_unknown(names: Sequence[str], known: Sequence[str], lock: str) -> UserError:
+    return UserError(
+        "workspace-member-unknown",
+        f"BP_UV_PACKAGE names what {lock} does not have as a project: {', '.join(names)}",
+        f"Its projects are: {', '.join(known) or 'none'}. Correct the setting.",
+    )
+
+
+def workspace_member_needed(lock: str, known: Sequence[str]) -> UserError:
+    return UserError(
+        "workspace-member-needed",
+        f"The root of the workspace ({lock}) is no project, so there is nothing to install",
+        f"Name the project to install by BP_UV_PACKAGE ({', '.join(known) or 'it has none'}), or "
+        "build in the project's own directory: BP_PYTHON_PROJECT_DIR.",
+    )
+
+
+def pdm_lock_inputs() -> UserError:
+    return UserError(
+        "lock-inputs",
+        "pdm.lock was made with tool.pdm.resolution.lock_inputs, which cannot be checked here",
+        "Such a lock has no content hash. Remove the setting from pyproject.toml, run `pdm lock` and "
+        "commit pdm.lock.",
+    )
+
+
+def lock_environment(lock: str, environments: Sequence[str]) -> UserError:
+    return UserError(
+        "lock-environment",
+        f"{lock} was not made for the environment of this build",
+        f"It is for: {'; '.join(environments)}\nLock for Linux and this version of Python too, or "
+        "change the version (.python-version), and commit the lock.",
+    )
+
+
+def lock_ambiguous(lock: str, name: str) -> UserError:
+    return UserError(
+        "lock-ambiguous",
+        f"{lock} holds {name} more than once for this environment",
+        "Only one of them can be installed. Make the lock anew with its tool; if groups or extras "
+        "were chosen that exclude each other, choose one of them.",
+    )
+
+
+def pylock_invalid(lock: str, place: str, why: str) -> UserError:
+    return UserError(
+        "lock-malformed",
+        f"{lock} is no valid lock (PEP 751): {place}: {why}",
+        "Make it anew with the tool that wrote it, and commit the result.",
+    )
+
+
+def pylock_which(wanted: str, known: Sequence[str]) -> UserError:
+    title = (
+        f"BP_PYLOCK={wanted!r} names no lock of the app" if wanted else "There are several locks"
+    )
+    return UserError(
+        "pylock-unknown",
+        title,
+        f"There is: {', '.join(known) or 'none'}\nSet BP_PYLOCK to one of them (pylock.dev.toml, or "
+        "just dev). Without the setting pylock.toml is used.",
+    )
+
+
+def uv_needed(lock: str) -> UserError:
+    return UserError(
+        "uv-needed",
+        f"{lock} is installed by uv, which is not here",
+        "The packaged buildpack holds it (make package). Running from its source, put uv on PATH.",
+    )
+
+
+def uv_lock_unusable(lock: str, hint: str) -> UserError:
+    return UserError(
+        "uv-lock-unusable",
+        f"uv could not check {lock}",
+        f"uv's own words are above. Nothing was installed.\n{hint}",
+    )
+
+
+def lock_path_missing(lock: str, name: str, path: str) -> UserError:
+    return UserError(
+        "lock-path-missing",
+        f"{path}, from which {lock} installs {name}, is not there",
+        "The build has only what was uploaded. Commit it, check .gitignore and the files that the "
+        "platform excludes, and mind BP_PYTHON_PROJECT_DIR: paths start there.",
     )
 
 

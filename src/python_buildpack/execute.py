@@ -24,9 +24,11 @@ from cnb.layers import (
 from python_buildpack import installer, launch, launch_wrapper, layers, venv
 from python_buildpack.exec_d import web_concurrency
 from python_buildpack.fetch import download
+from python_buildpack.index_access import Access, grant, secrets, with_netrc
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
-from python_buildpack.pip_config import PipConfiguration
+from python_buildpack.mirrors import replaced_url
+from python_buildpack.package_sources import PackageSources, app_indexes, parse_source
 from python_buildpack.plan import Plan
 from python_buildpack.project import Project
 from python_buildpack.releases import Release
@@ -43,7 +45,7 @@ class Workshop:
     context: BuildContext
     settings: Settings
     project: Project
-    pip_configuration: PipConfiguration
+    sources: PackageSources
     plan: Plan
     tools: Tools
     work_dir: Path
@@ -119,12 +121,11 @@ def _install_runtime(shop: Workshop) -> None:
     archive = shop.work_dir / release.file_name
     shop.log.info(f"Downloading {release.file_name}")
     download(
-        release.url,
+        replaced_url(release.url, release.sha256, shop.settings.mirror, shop.context.bindings),
         archive,
         sha256=release.sha256,
         log=shop.log,
-        environ=shop.context.environ,
-        mirror=shop.settings.mirror,
+        environ=with_netrc(shop.context.environ, shop.sources, shop.work_dir),
     )
     install_runtime(archive, shop.python_dir)
     archive.unlink(missing_ok=True)
@@ -193,6 +194,7 @@ def read_restored_venv(shop: Workshop) -> dict[str, Any]:
 def _install(shop: Workshop, install_set: InstallSet, python: Path) -> dict[str, Any]:
     """What was installed, for the layer's metadata: versions, and the files that they came from."""
     plan = shop.plan
+    access, offline = _access(shop, install_set)
     shop.log.info(f"with {plan.installer}: {plan.installer_reason}")
     install = installer.Install(
         venv=shop.venv_dir,
@@ -202,8 +204,9 @@ def _install(shop: Workshop, install_set: InstallSet, python: Path) -> dict[str,
         cache_dir=shop.cache_dir,
         work_dir=shop.work_dir,
         install_set=install_set,
-        find_links=shop.settings.find_links,
-        pip_configuration=shop.pip_configuration,
+        access=access,
+        offline=offline,
+        vendored=shop.project.local_wheels.vendored,
         installer=plan.installer,
         may_fall_back=shop.settings.installer == "auto" and not install_set.locked,
         require_all_hashes=shop.settings.require_hashes,
@@ -227,6 +230,33 @@ def _install(shop: Workshop, install_set: InstallSet, python: Path) -> dict[str,
         + (f"; no hash vouches for {', '.join(unchecked)}" if unchecked else "")
     )
     return {"packages": {one.name: one.version for one in distributions}, "artifacts": artifacts}
+
+
+def _access(shop: Workshop, install_set: InstallSet) -> tuple[Access, Access | None]:
+    """The usual way to the packages, and the one without any index, where wheels are at hand."""
+    sources, environ = shop.sources, shop.context.environ
+    index, extra = app_indexes(sources, install_set.indexes, environ)
+    at_hand = tuple(
+        parse_source("BP_PIP_FIND_LINKS", link) for link in shop.project.local_wheels.links
+    )
+    links = (*at_hand, *sources.find_links)
+    shop.log.hide(secrets(sources, (*extra, *([index] if index else ()))))
+    usual = grant(
+        sources,
+        index,
+        extra,
+        links,
+        environ,
+        shop.work_dir,
+        no_index=sources.no_index,
+        own_index=install_set.own_index,
+    )
+    local = tuple(link for link in links if "://" not in link.url)
+    if sources.no_index or not local:
+        return usual, None
+    return usual, grant(
+        sources, None, (), local, environ, shop.work_dir, no_index=True, own_index=False
+    )
 
 
 def _write_launch_support(shop: Workshop) -> None:

@@ -9,10 +9,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from python_buildpack import errors
 from python_buildpack.log import Log
+from python_buildpack.mirrors import mirrored
 from python_buildpack.redact import redact
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ LONGEST_WAIT = 60.0
 TIMEOUT = (15.0, 60.0)  # seconds to connect, and between two reads
 CHUNK = 1024 * 1024
 LIST_LIMIT = 32 * 1024 * 1024
-_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -45,24 +46,9 @@ class _Retry(Exception):
         self.wait = wait
 
 
-def mirrored(url: str, mirror: str | None) -> str:
-    """`url` with scheme and host replaced by those of `mirror`, whose path goes first.
-
-    Raises `UserError` for a URL that is none.
-    """
-    if not mirror:
-        return url
-    try:
-        base = urlsplit(mirror)
-        path = base.path.rstrip("/") + urlsplit(url).path
-        return urlunsplit((base.scheme, base.netloc, path, "", ""))
-    except ValueError as error:
-        raise errors.download_failed(redact(mirror), f"{error}.") from None
-
-
 def ca_bundle(environ: Mapping[str, str]) -> str | bool:
     """The CA bundle to trust: the user's, else the image's, else requests' own (True)."""
-    for name in _CA_VARIABLES:
+    for name in CA_VARIABLES:
         if environ.get(name):
             return environ[name]
     return next((path for path in _SYSTEM_BUNDLES if Path(path).is_file()), True)
@@ -112,7 +98,7 @@ def fetch_bytes(
     with _session(environ) as session:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with _get(session, url, 0) as response:
+                with _get(session, url, 0, environ.get("NETRC")) as response:
                     body = response.raw.read(LIST_LIMIT + 1, decode_content=True)
                 break
             except urllib3.exceptions.HTTPError as error:
@@ -133,6 +119,35 @@ def _copy(source: Path, partial: Path) -> str:
     return hasher.hexdigest()
 
 
+def netrc_login(url: str, path: str | None) -> tuple[str, str] | None:
+    """User and password for `url`'s host in the netrc file at `path`; those in a URL go first."""
+    parts = urlsplit(url)
+    if path is None or "@" in parts.netloc:
+        return None
+    import netrc
+
+    try:
+        found = netrc.netrc(path).authenticators(parts.hostname or "")
+    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+        return None  # the host will ask for credentials, where it wants some
+    return (found[0] or "", found[2] or "") if found else None
+
+
+def answer_status(url: str, environ: Mapping[str, str]) -> int | None:
+    """The status of the answer to one request; None where there is no answer."""
+    import requests
+
+    with _session(environ) as session:
+        try:
+            login = netrc_login(url, environ.get("NETRC"))
+            with session.get(
+                url, stream=True, timeout=TIMEOUT, auth=login, verify=session.verify
+            ) as response:
+                return response.status_code
+        except (requests.exceptions.RequestException, OSError):
+            return None
+
+
 def _session(environ: Mapping[str, str]) -> requests.Session:
     import requests
 
@@ -143,16 +158,21 @@ def _session(environ: Mapping[str, str]) -> requests.Session:
     return session
 
 
-def _get(session: requests.Session, url: str, offset: int) -> requests.Response:
+def _get(session: requests.Session, url: str, offset: int, netrc: str | None) -> requests.Response:
     """The answer to a GET from byte `offset` on. Raises `_Retry` or `UserError`."""
     import requests
 
     headers = {"Range": f"bytes={offset}-"} if offset else {}
     try:
-        # Proxies and netrc are read from the environment by requests itself; `verify` is given
-        # here, for else the environment's REQUESTS_CA_BUNDLE would go before the session's.
+        # Proxies are read from the environment by requests itself; `verify` is given here, for
+        # else the environment's REQUESTS_CA_BUNDLE would go before the session's.
         response = session.get(
-            url, stream=True, timeout=TIMEOUT, headers=headers, verify=session.verify
+            url,
+            stream=True,
+            timeout=TIMEOUT,
+            headers=headers,
+            verify=session.verify,
+            auth=netrc_login(url, netrc),
         )
     except requests.exceptions.RequestException as error:
         reason = _reason(error)
@@ -213,7 +233,7 @@ def _download(
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 done = file.tell()
-                with _get(session, url, done) as response:
+                with _get(session, url, done, environ.get("NETRC")) as response:
                     if done and not _goes_on(response, done):
                         file.seek(0)
                         file.truncate()

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from cnb.toml import read_toml
-from python_buildpack import errors, hints
-from python_buildpack.fetch import ca_bundle
+from cnb.toml import read_toml, write_toml
+from python_buildpack import errors, hints, uv_lock
+from python_buildpack.fetch import answer_status, ca_bundle
+from python_buildpack.index_access import Access, without_index_variables
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
 from python_buildpack.managers.local_projects import without_leftovers
-from python_buildpack.pip_config import PipConfiguration
+from python_buildpack.pylock_selection import (
+    as_pylock,
+    requirement_lines,
+    select_packages,
+    target_environment,
+)
+from python_buildpack.redact import without_tokens
 from python_buildpack.resolution import (
     Resolved,
     constraints,
@@ -36,7 +45,12 @@ _SOURCE_DATE = 315532801  # the lifecycle's own mtime, 1980-01-01T00:00:01Z
 
 @dataclass(frozen=True, kw_only=True)
 class Install:
-    """What an installation is given."""
+    """What an installation is given.
+
+    `offline` is the access to wheels at hand alone, where there are some; `vendored`: the app
+    brings them, and an index is asked only for what they lack. `locked` are the packages of the
+    lock that apply, where it is one that is installed as it is.
+    """
 
     venv: Path
     python: Path
@@ -45,12 +59,14 @@ class Install:
     cache_dir: Path
     work_dir: Path
     install_set: InstallSet
-    find_links: Sequence[str]
-    pip_configuration: PipConfiguration
+    access: Access
+    offline: Access | None
+    vendored: bool
     installer: str
     may_fall_back: bool
     require_all_hashes: bool
     environ: Mapping[str, str]
+    locked: tuple[Mapping[str, Any], ...] | None = None
 
 
 def install_packages(install: Install, tools: Tools, log: Log) -> str:
@@ -59,25 +75,111 @@ def install_packages(install: Install, tools: Tools, log: Log) -> str:
     Raises `UserError` when neither uv nor pip can.
     """
     with without_leftovers(install.app_dir, install.install_set.built):
+        _restore_built_wheels(install)
+        if install.install_set.lock:
+            install = dataclasses.replace(install, locked=_read_lock(install, tools, log))
         return _install(install, tools, log)
 
 
+def _read_lock(install: Install, tools: Tools, log: Log) -> tuple[Mapping[str, Any], ...]:
+    """The packages of the app's lock that apply here, uv.lock's by way of uv's export."""
+    install_set = install.install_set
+    if tools.uv is None:
+        raise errors.uv_needed(install_set.lock)
+    lock = install.app_dir / install_set.lock
+    if install_set.uv_export is not None:
+        lock = install.work_dir / "exported" / "pylock.toml"
+        lock.parent.mkdir(exist_ok=True)
+        python = install.venv / "bin" / "python"
+        environ = {
+            **_tool_environment(install, install.access.uv_environment),
+            "UV_CACHE_DIR": str(install.work_dir / "uv"),
+        }
+        uv_lock.export(tools.uv, install_set, python, install.app_dir, lock, environ, log)
+    return tuple(
+        select_packages(
+            read_toml(lock),
+            install_set.lock,
+            lock.parent,
+            target_environment(install.python_version),
+            extras=install_set.extras,
+            groups=install_set.groups,
+        )
+    )
+
+
 def _install(install: Install, tools: Tools, log: Log) -> str:
+    lacking: hints.Hint | None = None
+    if install.offline is not None and install.vendored:
+        at_hand = dataclasses.replace(install, access=install.offline, may_fall_back=False)
+        tool, code, output = _try(at_hand, tools, log, show=False)
+        if code == 0:
+            return tool
+        lacking = hints.diagnose(output, code)
+        missing = hints.first_missing(output) or "something"
+        log.info(f"vendor/ lacks {missing}: the index is asked for the rest")
+        create_venv(install.venv, install.python, install.python_version)
+    tool, code, output = _try(install, tools, log)
+    hint = _diagnose(install, code, output)
+    if code != 0 and hint.id == hints.UNREACHABLE and lacking is not None:
+        hint = lacking
+    elif code != 0 and hint.id == hints.UNREACHABLE and install.offline is not None:
+        log.info("The index cannot be reached: only the wheels at hand are used.")
+        create_venv(install.venv, install.python, install.python_version)
+        at_hand = dataclasses.replace(install, access=install.offline)
+        tool, code, output = _try(at_hand, tools, log)
+        hint = hints.diagnose(output, code)
+    if code != 0:
+        raise errors.install_failed(tool, code, hint.id, log.clean(hint.text))
+    refuse_without_hash(install)
+    return tool
+
+
+def _diagnose(install: Install, code: int, output: str) -> hints.Hint:
+    """The hint for a failure. Raises `UserError` where an index does not let us in.
+
+    pip takes an index that it cannot reach, or that refuses it, for one that lacks the package.
+    """
+    hint = hints.diagnose(output, code)
+    name = hints.first_missing(output)
+    if code == 0 or name is None or hint.id not in hints.ABOUT_INDEXES:
+        return hint
+    for source in install.access.sources:
+        if source.url.startswith("http"):
+            url = source.full_url.rstrip("/") + f"/{name}/"
+            status = answer_status(url, install.access.pip_environment)
+            if status in (401, 403):
+                raise errors.index_refused(without_tokens(source.url), status)
+            if status is None and hint.id == "package-missing":
+                return hints.diagnose(f"Connection refused\n{output}", code)
+    return hint
+
+
+def _try(install: Install, tools: Tools, log: Log, *, show: bool = True) -> tuple[str, int, str]:
+    """By uv, and by pip where uv lacks something; the tool, its exit code and all output."""
+    output = ""
     if install.installer.startswith("uv"):
-        code, output = _uv(install, tools, log)
+        code, output = _uv(install, tools, log, show=show)
         doubts = _doubts(install) if code == 0 and install.may_fall_back else []
         if code == 0 and not doubts:
-            return install.installer
-        if not install.may_fall_back:
-            raise errors.install_failed("uv", code, hints.hint(output))
+            return install.installer, code, output
+        if code != 0 and (
+            not install.may_fall_back or _is_final(install, hints.diagnose(output, code))
+        ):
+            return "uv", code, output
         reason = f"uv passes over pre-releases of {', '.join(doubts)} that a package asks for"
         log.info(f"{reason if doubts else 'uv could not install this'}; pip decides.")
         create_venv(install.venv, install.python, install.python_version)
-    code, output = _pip(install, tools, log)
-    if code != 0:
-        raise errors.install_failed("pip", code, hints.hint(output))
-    refuse_without_hash(install)
-    return "pip"
+    code, pip_output = _pip(install, tools, log, show=show)
+    if "PIP_NO_INDEX" in install.access.pip_environment:
+        pip_output += f"\n{hints.NO_INDEX}"
+    return "pip", code, f"{pip_output}\n{output}"
+
+
+def _is_final(install: Install, hint: hints.Hint) -> bool:
+    """Whether pip would fail alike. It passes over an index that it cannot reach, if it has more."""
+    alone = len(install.access.sources) <= 1
+    return hint.final or (hint.id == hints.UNREACHABLE and (alone or bool(install.offline)))
 
 
 def _doubts(install: Install) -> list[str]:
@@ -90,7 +192,15 @@ def _doubts(install: Install) -> list[str]:
 def _requirement_files(install: Install) -> list[str]:
     """The app's own files, and one of ours that holds everything else."""
     install_set = install.install_set
-    lines = [*install_set.lines, *(f"-e {_absolute(install, e)}" for e in install_set.editables)]
+    if install.locked is not None and not install.access.by_name:
+        path = install.work_dir / "pylock.toml"
+        write_toml(path, as_pylock(install.locked))
+        return [str(path)]
+    lines = [
+        *requirement_lines(install.locked or ()),
+        *install_set.lines,
+        *(f"-e {_absolute(install, e)}" for e in install_set.editables),
+    ]
     if not lines:
         return list(install_set.files)
     path = install.work_dir / "requirements.txt"
@@ -106,17 +216,14 @@ def _absolute(install: Install, project: str) -> str:
 
 def _options(install: Install) -> list[str]:
     """What uv and pip both understand."""
-    options = ["--no-deps"] if install.install_set.locked else []
-    for links in install.find_links:
-        options += ["--find-links", links]
-    return options
+    return ["--no-deps"] if install.install_set.locked else []
 
 
-def _tool_environment(install: Install) -> dict[str, str]:
-    bundle = ca_bundle(install.environ)
+def _tool_environment(install: Install, environ: Mapping[str, str]) -> dict[str, str]:
+    bundle = ca_bundle(environ)
     trusted = dict.fromkeys(_CA_VARIABLES, bundle) if isinstance(bundle, str) else {}
     return child_environment(
-        {**trusted, **install.environ},
+        {**trusted, **environ},
         {
             "VIRTUAL_ENV": str(install.venv),
             "PATH": f"{install.venv}/bin:{install.environ.get('PATH', '/usr/bin:/bin')}",
@@ -128,23 +235,24 @@ def _tool_environment(install: Install) -> dict[str, str]:
     )
 
 
-def _uv(install: Install, tools: Tools, log: Log) -> tuple[int, str]:
+def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:
     """Resolve, then install what was resolved; uv's exit code and output."""
-    built = install.cache_dir / "built"
     cache = install.work_dir / "uv"
-    cache.mkdir(parents=True, exist_ok=True)
-    for bucket in sorted(built.glob("sdists-v*")):
-        shutil.copytree(bucket, cache / bucket.name, symlinks=True)
     files = _requirement_files(install)
-    code, output = _uv_resolve(install, tools, log, files)
-    if code != 0:
-        log.info(output)
-        return code, output
+    as_it_is = install.locked is not None and not install.access.by_name
+    if not as_it_is:
+        code, output = _uv_resolve(install, tools, log, files)
+        if code != 0:
+            if show:
+                log.info(output)
+            return code, output
     refuse_without_hash(install)
     options = [option for name in files for option in ("-r", name)]
     if install.require_all_hashes:
         options.append("--require-build-hashes")
-    if install.install_set.require_hashes:
+    if as_it_is:
+        options += ["--preview-features", "pylock"]
+    elif install.install_set.require_hashes:
         options.append("--require-hashes")
     else:
         # The installation is held to the resolution, and to the hashes that the index states.
@@ -153,11 +261,27 @@ def _uv(install: Install, tools: Tools, log: Log) -> tuple[int, str]:
         options += ["-c", str(pins)]
     link_mode = "hardlink" if _same_device(cache, install.venv) else "copy"
     code, output = _run_uv(
-        install, tools, log, "install", "--link-mode", link_mode, "--compile-bytecode", *options
+        install,
+        tools,
+        log,
+        "install",
+        "--link-mode",
+        link_mode,
+        "--compile-bytecode",
+        *options,
+        show=show,
     )
     if code == 0:
-        keep_built_wheels(cache, built)
+        keep_built_wheels(cache, install.cache_dir / "built")
     return code, output
+
+
+def _restore_built_wheels(install: Install) -> None:
+    """Begin uv's cache with the wheels that earlier builds built."""
+    cache = install.work_dir / "uv"
+    cache.mkdir(parents=True, exist_ok=True)
+    for bucket in sorted((install.cache_dir / "built").glob("sdists-v*")):
+        shutil.copytree(bucket, cache / bucket.name, symlinks=True)
 
 
 def _uv_resolve(install: Install, tools: Tools, log: Log, files: Sequence[str]) -> tuple[int, str]:
@@ -176,8 +300,12 @@ def refuse_without_hash(install: Install) -> None:
 
 def unvouched(install: Install) -> list[str]:
     """The packages of the resolution that no hash vouches for, each with the reason."""
+    resolution = read_resolution(install)
     stated = install.install_set.hashed | names_with_hash(install.install_set.lines)
-    return without_hash(read_resolution(install), stated)
+    if install.install_set.lock:
+        # Such a lock has a hash for every file.
+        stated |= {package.name for package in resolution if package.kind == "url"}
+    return without_hash(resolution, stated)
 
 
 def read_resolution(install: Install) -> tuple[Resolved, ...]:
@@ -193,17 +321,25 @@ def _run_uv(
 ) -> tuple[int, str]:
     assert tools.uv is not None
     command = [
-        str(tools.uv), "pip", verb, "--no-config", "--no-progress", "--no-python-downloads",
+        str(tools.uv), "pip", verb, *_uv_configuration(install), "--no-progress", "--no-python-downloads",
         "--python", f"{install.venv}/bin/python", "--index-strategy", "unsafe-best-match",
-        "--color", "never", *install.pip_configuration.uv_options, *_options(install), *options,
+        "--color", "never", *install.access.uv_options, *_options(install), *options,
     ]  # fmt: skip
     environ = {
-        **_tool_environment(install),
-        **install.pip_configuration.uv_environment,
+        **_tool_environment(install, install.access.uv_environment),
         "UV_CACHE_DIR": str(install.work_dir / "uv"),
         "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
     }
     return run(command, environ=environ, cwd=install.app_dir, log=log, show=show)
+
+
+def _uv_configuration(install: Install) -> list[str]:
+    """No settings but those of the app's manifest that concern building."""
+    if not install.install_set.uv_settings:
+        return ["--no-config"]
+    path = install.work_dir / "uv.toml"
+    write_toml(path, install.install_set.uv_settings)
+    return ["--config-file", str(path)]
 
 
 def _same_device(first: Path, second: Path) -> bool:
@@ -226,7 +362,7 @@ def keep_built_wheels(cache: Path, kept: Path) -> None:
                         shutil.copy2(path, destination)
 
 
-def _pip(install: Install, tools: Tools, log: Log) -> tuple[int, str]:
+def _pip(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:
     venv_python = install.venv / "bin" / "python"
     command = [
         *pip_command(tools, install.python_version, venv_python), "install", "--no-compile",
@@ -236,8 +372,11 @@ def _pip(install: Install, tools: Tools, log: Log) -> tuple[int, str]:
         *_options(install),
         *(option for name in _requirement_files(install) for option in ("-r", name)),
     ]  # fmt: skip
-    environ = {**_tool_environment(install), "PIP_ROOT_USER_ACTION": "ignore"}
-    code, output = run(command, environ=environ, cwd=install.app_dir, log=log)
+    environ = {
+        **_tool_environment(install, install.access.pip_environment),
+        "PIP_ROOT_USER_ACTION": "ignore",
+    }
+    code, output = run(command, environ=environ, cwd=install.app_dir, log=log, show=show)
     if code == 0:
         compile_command = [
             str(venv_python), "-I", "-B", "-m", "compileall", "-q", "-f", "-j", "0",
@@ -255,7 +394,10 @@ def check_packages(install: Install, tools: Tools, log: Log) -> None:
         command = [str(tools.uv), "pip", "check", "--no-config", "--python", str(venv_python)]
     else:
         command = [*pip_command(tools, install.python_version, venv_python), "check"]
-    environ = {**_tool_environment(install), "UV_CACHE_DIR": str(install.work_dir / "uv")}
+    environ = {
+        **_tool_environment(install, without_index_variables(install.environ)),
+        "UV_CACHE_DIR": str(install.work_dir / "uv"),
+    }
     code, output = run(command, environ=environ, cwd=install.app_dir, log=log, show=False)
     if code != 0:
         log.warning("The installed packages do not fit each other:\n" + output)

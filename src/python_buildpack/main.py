@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import errno
 import os
@@ -23,8 +24,9 @@ from python_buildpack.execute import (
     work_directory,
 )
 from python_buildpack.forbidden import refuse_forbidden
+from python_buildpack.index_access import secrets, with_netrc, write_certificates
 from python_buildpack.log import Log
-from python_buildpack.pip_config import read_pip_configuration
+from python_buildpack.package_sources import read_package_sources
 from python_buildpack.plan import Restored, make_plan
 from python_buildpack.project import read_project
 from python_buildpack.releases import ReleaseList, builtin_list, load_list
@@ -62,30 +64,35 @@ def _build(context: BuildContext, log: Log) -> None:
     settings = read_settings(context.environ)
     refuse_forbidden(context.environ)
     project = read_project(context.app_dir, settings)
-    pip_configuration = read_pip_configuration(context.environ, pip_files(context))
-    tools = find_tools(context.buildpack_dir, context.environ)
-    plan = make_plan(
-        project,
-        settings,
-        releases(settings, context, log),
-        restored(context.layers_dir),
-        context.plan,
-        pip_configuration,
-        target=version_target(context),
-        today=datetime.datetime.now(datetime.timezone.utc).date(),
-        trim_recipe=TRIM_RECIPE,
-        uv_version=tools.uv_version,
-        layers_dir=str(context.layers_dir),
+    sources = read_package_sources(
+        context.environ, context.bindings, prefer_uv=project.packages.manager == "uv"
     )
-    log.heading(f"Python {plan.release.name} (from {plan.origin})")
-    for warning in plan.warnings:
-        log.warning(warning)
+    log.hide(secrets(sources, ()))
+    tools = find_tools(context.buildpack_dir, context.environ)
     with work_directory() as work_dir:
+        trusting = write_certificates(sources, context.environ, work_dir)
+        context = dataclasses.replace(context, environ=trusting)
+        plan = make_plan(
+            project,
+            settings,
+            releases(settings, with_netrc(trusting, sources, work_dir), log),
+            restored(context.layers_dir),
+            context.plan,
+            sources,
+            target=version_target(context),
+            today=datetime.datetime.now(datetime.timezone.utc).date(),
+            trim_recipe=TRIM_RECIPE,
+            uv_version=tools.uv_version,
+            layers_dir=str(context.layers_dir),
+        )
+        log.heading(f"Python {plan.release.name} (from {plan.origin})")
+        for warning in plan.warnings:
+            log.warning(warning)
         shop = Workshop(
             context=context,
             settings=settings,
             project=project,
-            pip_configuration=pip_configuration,
+            sources=sources,
             plan=plan,
             tools=tools,
             work_dir=work_dir,
@@ -100,24 +107,10 @@ def _build(context: BuildContext, log: Log) -> None:
     log.heading(f"Python buildpack done in {time.monotonic() - started:.2f} s")
 
 
-def pip_files(context: BuildContext) -> list[Path]:
-    """pip's configuration files, in the order in which pip reads them."""
-    home = Path(context.environ.get("HOME", "/"))
-    candidates = [
-        Path("/etc/pip.conf"),
-        home / ".pip" / "pip.conf",
-        home / ".config" / "pip" / "pip.conf",
-    ]
-    candidates += [b.path / "pip.conf" for b in context.bindings if b.type == "pip"]
-    if context.environ.get("PIP_CONFIG_FILE"):
-        candidates.append(Path(context.environ["PIP_CONFIG_FILE"]))
-    return [path for path in candidates if path.is_file()]
-
-
-def releases(settings: Settings, context: BuildContext, log: Log) -> ReleaseList:
+def releases(settings: Settings, environ: Mapping[str, str], log: Log) -> ReleaseList:
     """The built-in list, or the one that `BP_PYTHON_RELEASES` names."""
     if settings.releases:
-        return load_list(settings.releases, log, context.environ)
+        return load_list(settings.releases, log, environ)
     return builtin_list()
 
 

@@ -1,94 +1,69 @@
-"""pip's own configuration (PIP_* variables, pip.conf), and what of it uv can be told."""
+"""pip's own configuration: its files and PIP_* variables, as one table of options."""
 
 from __future__ import annotations
 
 import configparser
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-# Change nothing about what is installed.
-_HARMLESS = frozenset(
-    [
-        "disable-pip-version-check",
-        "no-cache-dir",
-        "cache-dir",
-        "root-user-action",
-        "progress-bar",
-        "no-input",
-        "quiet",
-        "verbose",
-        "no-color",
-        "retries",
-        "timeout",
-        "default-timeout",
-        "cert",
-        "config-file",
-        "no-warn-script-location",
-        "no-compile",
-        "compile",
-        "prefer-binary",
-        "keyring-provider",
+from python_buildpack import errors
+
+_VARIABLE = "PIP_"
+
+
+def config_files(environ: Mapping[str, str], bound: Sequence[Path] = ()) -> tuple[Path, ...]:
+    """The files that pip reads, in its order, and those of service bindings after the user's."""
+    named = environ.get("PIP_CONFIG_FILE", "")
+    if named == "/dev/null":
+        return tuple(bound)  # pip then reads none of its files
+    home = Path(environ.get("HOME") or "/")
+    user = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    machine = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
+    candidates = [
+        *(Path(folder) / "pip" / "pip.conf" for folder in machine if folder),
+        Path("/etc/pip.conf"),
+        home / ".pip" / "pip.conf",
+        user / "pip" / "pip.conf",
+        *bound,
+        *([Path(named)] if named else []),
     ]
-)
+    return tuple(path for path in candidates if path.is_file())
 
 
-@dataclass(frozen=True, kw_only=True)
-class PipConfiguration:
-    """Options for uv with the same meaning; `untranslated` names what uv lacks."""
+def read_pip_options(environ: Mapping[str, str], files: Sequence[Path]) -> dict[str, str]:
+    """Option -> value. Later files win, `[install]` over `[global]`, and variables over files.
 
-    uv_options: tuple[str, ...]
-    uv_environment: Mapping[str, str]
-    untranslated: tuple[str, ...]
-
-
-def read_pip_configuration(environ: Mapping[str, str], files: Sequence[Path]) -> PipConfiguration:
-    """Later files win, and variables win over files, as with pip."""
-    values: dict[str, str] = {}
+    Raises `UserError` for a file that is no INI file.
+    """
+    options: dict[str, str] = {}
     for path in files:
-        parser = configparser.RawConfigParser()
+        parser = configparser.RawConfigParser(default_section="no such section")
         try:
             parser.read_string(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, configparser.Error):
-            # pip decides: it will say what is wrong with its own file.
-            values["config-file-unreadable"] = str(path)
-            continue
+        except UnicodeDecodeError:
+            raise errors.file_unreadable(str(path), "It is not UTF-8 text.") from None
+        except configparser.Error as error:
+            line = getattr(error, "lineno", None)
+            where = f"{path} line {line}" if line else str(path)
+            raise errors.file_unreadable(where, "It is not an INI file as pip reads it.") from None
+        except OSError as error:
+            raise errors.file_unreadable(str(path), f"{error.strerror}.") from None
         for section in ("global", "install"):
             if parser.has_section(section):
-                values.update({k.replace("_", "-"): v for k, v in parser.items(section)})
+                for name, value in parser.items(section):
+                    options[name.replace("_", "-").removeprefix("--")] = value
     for name, value in environ.items():
-        if name.startswith("PIP_") and value:
-            values[name[4:].lower().replace("_", "-")] = value
-    return _translate(values)
+        if name.startswith(_VARIABLE) and value:
+            options[name.removeprefix(_VARIABLE).lower().replace("_", "-")] = value
+    options.pop("config-file", None)
+    return options
 
 
-def _translate(values: Mapping[str, str]) -> PipConfiguration:
-    options: list[str] = []
-    environment: dict[str, str] = {}
-    untranslated: list[str] = []
-    for name, value in sorted(values.items()):
-        if name == "index-url":
-            options += ["--index-url", value]
-        elif name in ("extra-index-url", "find-links", "no-binary", "only-binary"):
-            for part in value.split():
-                options += [f"--{name}", part]
-        elif name == "trusted-host":
-            for part in value.split():
-                options += ["--allow-insecure-host", part]
-        elif name == "no-index":
-            if value.lower() in ("1", "true", "yes", "on"):
-                options.append("--no-index")
-        elif name == "require-hashes":
-            if value.lower() in ("1", "true", "yes", "on"):
-                options.append("--require-hashes")
-        elif name not in _HARMLESS:
-            untranslated.append(name)
-        if name in ("timeout", "default-timeout"):
-            environment["UV_HTTP_TIMEOUT"] = value
-        if name == "cert":
-            environment["SSL_CERT_FILE"] = value
-    return PipConfiguration(
-        uv_options=tuple(options),
-        uv_environment=environment,
-        untranslated=tuple(untranslated),
-    )
+def variables(options: Mapping[str, str]) -> dict[str, str]:
+    """The PIP_* variables that mean `options`."""
+    return {_VARIABLE + name.upper().replace("-", "_"): value for name, value in options.items()}
+
+
+def is_true(value: str) -> bool:
+    """As pip reads a switch."""
+    return value.strip().lower() in ("1", "true", "yes", "on", "y", "t")

@@ -10,9 +10,9 @@ from typing import Any
 from cnb.buildpack_plan import PlanEntry, wishes
 from python_buildpack import layers, versions
 from python_buildpack.layers import Decision, PythonKey, VenvKey
-from python_buildpack.pip_config import PipConfiguration
+from python_buildpack.package_sources import PackageSources
 from python_buildpack.project import Project
-from python_buildpack.redact import without_credentials
+from python_buildpack.redact import without_tokens
 from python_buildpack.releases import Release, ReleaseList
 from python_buildpack.settings import Settings
 
@@ -54,7 +54,7 @@ def make_plan(
     releases: ReleaseList,
     restored: Restored,
     entries: Sequence[PlanEntry],
-    pip_configuration: PipConfiguration,
+    sources: PackageSources,
     *,
     target: versions.Target,
     today: datetime.date,
@@ -81,7 +81,7 @@ def make_plan(
         glibc=release.glibc,
         location=layers_dir,
     )
-    installer, reason = choose_installer(project, settings, pip_configuration, uv_version)
+    installer, reason = choose_installer(project, settings, sources, uv_version)
     packages = project.packages
     venv_key = VenvKey(
         python=release.name,
@@ -89,14 +89,11 @@ def make_plan(
         manager=packages.manager,
         installer=installer if packages.install else "none",
         recipe=INSTALL_RECIPE,
-        inputs=packages.inputs,
-        options=tuple(
-            without_credentials(option)
-            for option in (
-                *pip_configuration.uv_options,
-                *settings.find_links,
-                *(("BP_REQUIRE_HASHES",) if settings.require_hashes else ()),
-            )
+        inputs={**packages.inputs, **project.local_wheels.inputs},
+        options=(
+            *sources.key,
+            *(f"find-links {without_tokens(place)}" for place in settings.find_links),
+            *(("BP_REQUIRE_HASHES",) if settings.require_hashes else ()),
         ),
         groups=settings.groups,
         extras=settings.extras,
@@ -123,14 +120,18 @@ def make_plan(
         installer_reason=reason,
         shown=shown,
         changed_lines=() if venv.reuse else tuple(layers.changed_lines(old_shown, shown)),
-        warnings=(*(warning.text for warning in resolution.warnings), *project.warnings),
+        warnings=(
+            *(warning.text for warning in resolution.warnings),
+            *project.warnings,
+            *sources.warnings,
+        ),
     )
 
 
 def choose_installer(
     project: Project,
     settings: Settings,
-    pip_configuration: PipConfiguration,
+    sources: PackageSources,
     uv_version: str | None,
 ) -> tuple[str, str]:
     """`uv <version>` or `pip`, and why."""
@@ -146,8 +147,8 @@ def choose_installer(
         return uv, "BP_PIP_INSTALLER=uv"
     if install is not None and install.pip_only:
         return "pip", f"uv lacks {', '.join(install.pip_only)}"
-    if pip_configuration.untranslated:
-        return "pip", f"pip is configured with {', '.join(pip_configuration.untranslated)}"
+    if sources.untranslated:
+        return "pip", f"pip is configured with {', '.join(sources.untranslated)}"
     return uv, "it gives pip's answer, faster"
 
 

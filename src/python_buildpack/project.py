@@ -12,6 +12,7 @@ from python_buildpack.app_layout import (
     project_root,
     refuse_committed_programs,
 )
+from python_buildpack.local_wheels import LocalWheels, find_local_wheels
 from python_buildpack.managers import read_packages
 from python_buildpack.managers.declaration import Declaration
 from python_buildpack.procfile import ProcfileEntry, parse_procfile
@@ -27,6 +28,7 @@ class Project:
     root: Path
     versions: Requests
     packages: Declaration
+    local_wheels: LocalWheels
     procfile: tuple[ProcfileEntry, ...] | None
     warnings: tuple[str, ...]
 
@@ -34,7 +36,7 @@ class Project:
 def read_project(app_dir: Path, settings: Settings) -> Project:
     """Raises `UserError` for files that cannot be read or understood."""
     root = project_root(app_dir, settings.project_dir)
-    files = AppFiles(root)
+    files = AppFiles(root, app_dir)
     packages = read_packages(files, settings)
     procfile = parse_procfile(files.data("Procfile")) if "Procfile" in files.names else None
     committed = committed_environments(root)
@@ -43,6 +45,7 @@ def read_project(app_dir: Path, settings: Settings) -> Project:
         root=root,
         versions=read_version_requests(files, settings, packages.manager),
         packages=packages,
+        local_wheels=find_local_wheels(root, settings.find_links),
         procfile=procfile,
         warnings=(*committed_warnings(committed), *packages.warnings),
     )

@@ -28,6 +28,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(name="BP_PYTHON_EXTRAS", default="", help="extras of the project to install, separated by spaces or commas"),
     Setting(name="BP_PYLOCK", default="", help="which `pylock.NAME.toml` to use: its file name, or NAME"),
     Setting(name="BP_PYTHON_SCRIPT", default="", help="script whose own metadata (PEP 723) declares the packages"),
+    Setting(name="BP_UV_PACKAGE", default="", help="members of the uv workspace to install in place of its root, separated by spaces or commas"),
     Setting(name="BP_PIP_REQUIREMENT", default="requirements.txt", help="requirement files to install, separated by spaces"),
     Setting(name="BP_PIP_INSTALLER", default="auto", kind="auto|uv|pip", help="who installs: uv with pip as the judge, or one of them alone"),
     Setting(name="BP_PIP_FIND_LINKS", default="", help="directories or URLs with wheels, separated by spaces"),
@@ -51,6 +52,7 @@ class Settings:
     extras: tuple[str, ...]
     pylock: str
     script: str
+    uv_packages: tuple[str, ...]
     requirement_files: tuple[str, ...]
     installer: str
     find_links: tuple[str, ...]
@@ -75,6 +77,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         extras=_names(values["BP_PYTHON_EXTRAS"]),
         pylock=values["BP_PYLOCK"],
         script=values["BP_PYTHON_SCRIPT"],
+        uv_packages=_names(values["BP_UV_PACKAGE"]),
         # Empty where it is not set: naming the usual file is a choice, too.
         requirement_files=tuple(environ.get("BP_PIP_REQUIREMENT", "").split()),
         installer=values["BP_PIP_INSTALLER"].lower(),

@@ -78,7 +78,7 @@ def label(space: Workspace) -> str:
 def running(space: Workspace) -> str:
     """The version that the layer's interpreter says it is."""
     python = space.buildpack_layers / "python" / "bin" / "python3"
-    command = [python, "-I", "-c", "import platform; print(platform.python_version())"]
+    command = [str(python), "-I", "-c", "import platform; print(platform.python_version())"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 

@@ -15,7 +15,9 @@ import pytest
 from tests.lifecycle.conftest import binaries, buildpack, shelter, space
 from tests.managers.simple_index import SimpleIndex
 
+import package
 from go_tools import cache_dir
+from local_platform import Workspace, create, free_port, get, started
 
 __all__ = ["binaries", "buildpack", "shelter", "space"]
 
@@ -182,7 +184,11 @@ def tool(uv: Path) -> Callable[[str], Path]:
             return target / "bin"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(target, ignore_errors=True)
-        checked_run([uv, "venv", "--no-config", "--python", "3.13", target], env=os.environ)
+        python = package.find_host_python()
+        checked_run(
+            [uv, "venv", "--no-config", "--no-python-downloads", "--python", python, target],
+            env=os.environ,
+        )
         checked_run(
             [
                 uv, "pip", "install", "--no-config", "--require-hashes", "--compile-bytecode",
@@ -227,6 +233,34 @@ def empty_venv(uv: Path, workplace: Path) -> Callable[[Built], Path]:
         return target
 
     return make
+
+
+# A module with a web server in it, which answers with what is installed beside it.
+SERVER = """
+import http.server, importlib.metadata, os
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        names = sorted(f"{d.name}=={d.version}" for d in importlib.metadata.distributions())
+        body = " ".join(names).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+def main():
+    address = ("127.0.0.1", int(os.environ["PORT"]))
+    http.server.HTTPServer(address, Handler).serve_forever()
+"""
+
+
+def answer(space: Workspace, app: Path, settings: Mapping[str, str] | None = None) -> str:
+    """Build `app` by the real lifecycle, start its web process, and get its page."""
+    done = create(space, app, settings)
+    assert done.code == 0, done.log
+    port = free_port()
+    with started(space, port) as process:
+        return get(f"http://127.0.0.1:{port}/", process)
 
 
 def distributions(venv: Path) -> set[str]:

@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 import re
+import ssl
 import threading
 import zipfile
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,19 +39,26 @@ class SimpleIndex:
 
     With `user` and `password` every request needs them (basic authentication). `requests` holds
     every path that was asked for, with its status; `offline = True` answers 503 to everything.
+    With a `certificate` (a PEM file with its key) it speaks TLS.
     """
 
     user: str = ""
     password: str = ""
     offline: bool = False
+    certificate: Path | None = None
     requests: list[str] = field(default_factory=list)
     files: dict[str, dict[str, File]] = field(default_factory=dict)
+    folders: dict[str, Path] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
     _thread: threading.Thread | None = None
 
     def __enter__(self) -> SimpleIndex:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
         return self
@@ -73,11 +82,15 @@ class SimpleIndex:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}/simple/"
+        return f"{self._scheme}://{self.host}/simple/"
 
     @property
     def url_with_credentials(self) -> str:
-        return f"http://{self.user}:{self.password}@{self.host}/simple/"
+        return f"{self._scheme}://{quote(self.user)}:{quote(self.password, safe='')}@{self.host}/simple/"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.certificate else "http"
 
     def add(self, *paths: Path, yanked: bool = False) -> None:
         """Serve wheels and sdists; a later file of the same name replaces the earlier one."""
@@ -110,6 +123,11 @@ class SimpleIndex:
             if authorization != f"Basic {wanted}":
                 return 401, "text/plain", b"credentials, please"
         words = path.partition("?")[0].strip("/").split("/")
+        if words[0] in self.folders:
+            file_path = self.folders[words[0]].joinpath(*words[1:])
+            if ".." not in words and file_path.is_file():
+                return 200, "application/octet-stream", file_path.read_bytes()
+            return 404, "text/plain", b"not found"
         if words[0] == "simple" and len(words) == 2 and words[1] in self.files:
             return self._project(words[1], accept)
         if words[0] == "simple" and len(words) == 1:

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import re
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -182,6 +183,19 @@ def write_source(dist: Distribution, folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return folder
+
+
+def write_git(dist: Distribution, folder: Path) -> tuple[Path, str]:
+    """A bare repository of the source, fit for a plain file server, and its one commit's id."""
+    source = write_source(dist, folder / f"{dist.module}-source")
+    bare = folder / f"{dist.module}.git"
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-qm", "All"]):
+        subprocess.run(["git", *identity, *words], cwd=source, check=True)
+    subprocess.run(["git", "clone", "-q", "--bare", source, bare], check=True)
+    subprocess.run(["git", "update-server-info"], cwd=bare, check=True)
+    head = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=bare, text=True)
+    return bare, head.strip()
 
 
 def write_sdist(dist: Distribution, folder: Path) -> Path:

@@ -10,7 +10,16 @@ from typing import Protocol
 from python_buildpack import errors
 from python_buildpack.app_files import AppFiles
 from python_buildpack.detection import is_misspelt_requirements
-from python_buildpack.managers import pip, pyproject, script, setup_py
+from python_buildpack.managers import (
+    pdm,
+    pip,
+    pylock,
+    pyproject,
+    script,
+    setup_py,
+    uv,
+    uv_workspace,
+)
 from python_buildpack.managers.declaration import Declaration
 from python_buildpack.managers.exports import exported_from
 from python_buildpack.settings import Settings
@@ -34,7 +43,7 @@ class Manager(Protocol):
 
 
 # Two of these at once are a conflict.
-MANAGERS: tuple[Manager, ...] = (pip,)
+MANAGERS: tuple[Manager, ...] = (pip, uv, pdm, pylock)
 # The first of these that declares anything is taken, where none of those is found.
 FALLBACKS: tuple[Manager, ...] = (pyproject, setup_py, script)
 NONE = Declaration(
@@ -42,7 +51,7 @@ NONE = Declaration(
     install=None,
     notices=("No requirements.txt, lock file or pyproject.toml: only Python is installed",),
 )
-_NOT_YET = ("Pipfile.lock", "Pipfile", "poetry.lock", "uv.lock", "pdm.lock", "pylock.toml")
+_NOT_YET = ("Pipfile.lock", "Pipfile", "poetry.lock")
 # Naming a manager's file by a setting chooses that manager.
 _FILE_SETTINGS = {"BP_PIP_REQUIREMENT": "pip", "BP_PYLOCK": "pylock", "BP_PYTHON_SCRIPT": "script"}
 _ADVICE = {
@@ -102,9 +111,8 @@ def choose(
     wanted = settings.package_manager or _named_by_file(settings, (*managers, *fallbacks))
     if wanted:
         return _wanted(wanted, files, settings, (*managers, *fallbacks))
-    found = {
-        manager.NAME: own for manager in managers if (own := manager.found(files.names, settings))
-    }
+    names = files.names | uv_workspace.lock_above(files)
+    found = {manager.NAME: own for manager in managers if (own := manager.found(names, settings))}
     notices: list[str] = []
     for name, own in list(found.items()):
         source = exported_from(files.data(own[0])) if len(found) > 1 else None
@@ -136,6 +144,7 @@ def _given(settings: Settings) -> dict[str, bool]:
         "BP_PIP_REQUIREMENT": bool(settings.requirement_files),
         "BP_PYLOCK": bool(settings.pylock),
         "BP_PYTHON_SCRIPT": bool(settings.script),
+        "BP_UV_PACKAGE": bool(settings.uv_packages),
     }
 
 
@@ -159,7 +168,8 @@ def _wanted(name: str, files: AppFiles, settings: Settings, known: tuple[Manager
     if name not in by_name:
         allowed = ", ".join([*by_name, "none"])
         raise errors.setting_invalid("BP_PYTHON_PACKAGE_MANAGER", name, allowed)
-    if not by_name[name].found(files.names, settings):
+    names = files.names | uv_workspace.lock_above(files)
+    if not by_name[name].found(names, settings):
         raise errors.manager_without_files(name, sorted(files.names))
     return Choice(managers=(by_name[name],))
 

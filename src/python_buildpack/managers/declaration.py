@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +26,11 @@ class InstallSet:
     `locked`: the set is complete, nothing is to be resolved.
     `hashed` names the requirements of `files` that state a hash themselves.
     `pip_only` names what uv could not do the same way; where it is empty uv installs.
+    `own_index`: `files` name the index themselves, which pip prefers to a configured one.
     `indexes` are the app's own, used where the build's configuration does not replace them.
-    `uv_export` (options of `uv export`) has uv check its lock and write the lines from it.
+    `lock` names a file (PEP 751) that is installed as it is, with `groups` and `extras` of it; with
+    `uv_export`, options of `uv export`, it is a uv.lock, from which uv writes such a file.
+    `uv_settings` are settings of uv's that the app's manifest has for building.
     """
 
     files: tuple[str, ...] = ()
@@ -37,8 +41,13 @@ class InstallSet:
     require_hashes: bool = False
     hashed: frozenset[str] = frozenset()
     pip_only: tuple[str, ...] = ()
+    own_index: bool = False
     indexes: tuple[Index, ...] = ()
+    lock: str = ""
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
     uv_export: tuple[str, ...] | None = None
+    uv_settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
             require_hashes=requirements.has_hashes,
             hashed=names_with_hash(line for file in requirements.files for line in file.lines),
             pip_only=requirements.pip_only,
+            own_index=requirements.own_index,
         ),
         inputs={
             **{file.name: file.sha256 for file in requirements.files},

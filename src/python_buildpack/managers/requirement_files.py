@@ -57,6 +57,7 @@ class Requirements:
     local_projects: tuple[str, ...]
     pip_only: tuple[str, ...]
     has_hashes: bool
+    own_index: bool
 
 
 def logical_lines(text: str) -> list[str]:
@@ -121,6 +122,7 @@ class _Reader:
         self.local_projects: list[str] = []
         self.pip_only: list[str] = []
         self.has_hashes = False
+        self.own_index = False
 
     def read(self, name: str, data: bytes) -> list[tuple[str, str]]:
         """Take one file in; the files that it names, each with the naming line."""
@@ -157,6 +159,8 @@ class _Reader:
                 self.pip_only.append("-e with a URL")
             else:
                 self.editables.append(_local_path(value))
+        elif option in ("-i", "--index-url", "--no-index"):
+            self.own_index = True
         elif option not in UV_OPTIONS:
             self.pip_only.append(option)
         return []
@@ -187,6 +191,7 @@ def read_requirements(files: AppFiles, roots: Sequence[str]) -> Requirements:
         local_projects=tuple(reader.local_projects),
         pip_only=tuple(dict.fromkeys(reader.pip_only)),
         has_hashes=reader.has_hashes,
+        own_index=reader.own_index,
     )
 
 

@@ -1,0 +1,58 @@
+"""Has uv check uv.lock, and write what of it is to be installed as a pylock.toml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from python_buildpack import errors, hints
+from python_buildpack.log import Log
+from python_buildpack.managers.declaration import InstallSet
+from python_buildpack.run import run
+
+# A lock that fits needs no resolution: one that fails tells of a stale lock, too.
+_STALE = re.compile(
+    r"needs to be updated|Unable to find lockfile|No solution found when resolving dependencies"
+)
+_OLD_UV = re.compile(r"Required uv version [^\n]*|unsupported (?:schema )?version[^\n]*")
+# Variables of uv's that would change what it resolves: the lock is checked as its author made it.
+_RESOLUTION = re.compile(
+    r"UV_(?!INDEX_\w+_(USERNAME|PASSWORD)$|HTTP_|REQUEST_TIMEOUT$|NATIVE_TLS$|SYSTEM_CERTS$"
+    r"|INSECURE_HOST$|OFFLINE$|KEYRING_PROVIDER$|CONCURRENT_|GIT_LFS$|CACHE_DIR$)\w+"
+)
+
+
+def export(
+    uv: Path,
+    install_set: InstallSet,
+    python: Path,
+    app_dir: Path,
+    output: Path,
+    environ: Mapping[str, str],
+    log: Log,
+) -> None:
+    """Write `output`. It needs the network only for what the lock itself has no metadata of.
+
+    Raises `UserError` for a lock that does not fit the manifests, and for what uv cannot read.
+    """
+    command = [
+        str(uv), "export", "--locked", "--format", "pylock.toml", "--output-file", str(output),
+        "--quiet", "--no-header", "--no-annotate", "--no-default-groups", "--no-progress",
+        "--no-python-downloads", "--python", str(python), "--color", "never",
+        *(install_set.uv_export or ()),
+    ]  # fmt: skip
+    kept = {name: value for name, value in environ.items() if not _RESOLUTION.fullmatch(name)}
+    text = ""
+    # Without a network first: a lock that fits needs none, and of one that does not uv says so
+    # without trying to resolve anew.
+    for options in (["--offline"], []):
+        code, text = run([*command, *options], environ=kept, cwd=app_dir, log=log, show=False)
+        if code == 0:
+            return
+        if _STALE.search(text):
+            raise errors.lock_stale(install_set.lock, "pyproject.toml", "uv lock")
+    log.info(text)
+    if old := _OLD_UV.search(text):
+        raise errors.uv_lock_unusable(install_set.lock, f"{old[0]}.")
+    raise errors.uv_lock_unusable(install_set.lock, log.clean(hints.diagnose(text, code).text))
