@@ -35,6 +35,7 @@ from python_buildpack.releases import Release
 from python_buildpack.resolution import installed_artifact
 from python_buildpack.runtime import copy_runtime, install_runtime
 from python_buildpack.settings import Settings
+from python_buildpack.shared_libraries import missing_libraries
 from python_buildpack.tools import Tools
 
 
@@ -224,12 +225,25 @@ def _install(shop: Workshop, install_set: InstallSet, python: Path) -> dict[str,
         and (artifact := installed_artifact(resolved[one.name], one.wheel_tags))
         and artifact.sha256
     }
+    _warn_of_missing_libraries(shop)
     unchecked = installer.unvouched(install)
     shop.log.info(
         f"{len(distributions)} package{'' if len(distributions) == 1 else 's'} installed"
         + (f"; no hash vouches for {', '.join(unchecked)}" if unchecked else "")
     )
     return {"packages": {one.name: one.version for one in distributions}, "artifacts": artifacts}
+
+
+def _warn_of_missing_libraries(shop: Workshop) -> None:
+    runtime = shop.python_dir / "cpython" / "lib"
+    provided = [path.name for path in runtime.glob("*.so*")]
+    missing = missing_libraries(venv.site_packages(shop.venv_dir), provided)
+    if missing:
+        shop.log.warning(
+            "Packages need shared libraries that neither they nor the build image bring. Where "
+            "the run image lacks them too, importing these modules fails:\n"
+            + "\n".join(one.text for one in missing)
+        )
 
 
 def _access(shop: Workshop, install_set: InstallSet) -> tuple[Access, Access | None]:

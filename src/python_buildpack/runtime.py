@@ -12,7 +12,6 @@ import os
 import posixpath
 import re
 import shutil
-import struct
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from python_buildpack import errors
+from python_buildpack.elf import strip_elf
 from python_buildpack.run import capture
 
 TRIM_RECIPE = 1  # raise it when the bytes of an unpacked runtime change
@@ -327,36 +327,3 @@ def strip_tree(root: Path) -> None:
             stripped = strip_elf(data)
             if len(stripped) < len(data):
                 path.write_bytes(stripped)
-
-
-_LOADED = (2, 3)  # e_type of programs and shared libraries
-
-
-def strip_elf(data: bytes) -> bytes:
-    """A 64-bit little-endian ELF file without what no loader reads; any other data unchanged.
-
-    Symbols for debugging and the table of sections lie behind the last segment: they are cut off.
-    """
-    if data[:6] != b"\x7fELF\x02\x01" or len(data) < 64:
-        return data
-    if struct.unpack_from("<H", data, 16)[0] not in _LOADED:
-        return data
-    offset, size, count = (
-        struct.unpack_from("<Q", data, 32)[0],
-        *struct.unpack_from("<HH", data, 54),
-    )
-    end = max(64, offset + size * count)
-    if not count:
-        return data
-    for number in range(count):
-        where = offset + number * size
-        if where + 56 > len(data):
-            return data
-        start, length = struct.unpack_from("<Q16xQ", data, where + 8)
-        end = max(end, start + length)
-    if end >= len(data):
-        return data
-    header = bytearray(data[:end])
-    struct.pack_into("<Q", header, 40, 0)  # e_shoff
-    struct.pack_into("<HH", header, 60, 0, 0)  # e_shnum, e_shstrndx
-    return bytes(header)

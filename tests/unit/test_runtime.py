@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import gzip
 import io
-import struct
-import sys
 import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given
-from hypothesis import strategies as st
+from tests.unit.test_elf import elf, segment
 
 from python_buildpack import runtime
 from python_buildpack.errors import UserError
@@ -22,7 +19,6 @@ from python_buildpack.runtime import (
     install_runtime,
     is_kept,
     link_interpreter,
-    strip_elf,
     strip_tree,
     unpack,
 )
@@ -432,75 +428,6 @@ def test_the_interpreter_is_found_and_linked(tmp_path: Path) -> None:
         for name in ("python", "python3", f"python{minor}"):
             assert (layer / "bin" / name).read_bytes() == b"x"
             assert not (layer / "bin" / name).readlink().is_absolute()
-
-
-def segments(data: bytes) -> list[bytes]:
-    """The bytes of every segment that the program headers name."""
-    offset, size, count = (
-        struct.unpack_from("<Q", data, 32)[0],
-        *struct.unpack_from("<HH", data, 54),
-    )
-    found = []
-    for number in range(count):
-        start, length = struct.unpack_from("<Q16xQ", data, offset + number * size + 8)
-        found.append(data[max(start, 64) : start + length])
-    return found
-
-
-def test_stripping_a_real_program() -> None:
-    """Every segment is as it was; the table of sections is gone; a second time changes nothing."""
-    data = Path(sys.executable).resolve().read_bytes()
-    assert data[:4] == b"\x7fELF"
-    stripped = strip_elf(data + b"symbols" * 1000)
-    assert len(stripped) < len(data)
-    assert segments(stripped) == segments(data)
-    assert struct.unpack_from("<Q", stripped, 40) == (0,)
-    assert struct.unpack_from("<HH", stripped, 60) == (0, 0)
-    assert strip_elf(stripped) == stripped
-
-
-def elf(kind: int = 3, phoff: int = 64, phentsize: int = 56, phnum: int = 1) -> bytes:
-    """The header of a 64-bit little-endian ELF file."""
-    return struct.pack(
-        "<4s5B7xHHIQQQIHHHHHH",
-        b"\x7fELF", 2, 1, 1, 0, 0, kind, 62, 1, 0, phoff, 999, 0, 64, phentsize, phnum, 64, 9, 8,
-    )  # fmt: skip
-
-
-def segment(start: int, length: int) -> bytes:
-    """A program header."""
-    return struct.pack("<IIQQQQQQ", 1, 5, start, 0, 0, length, length, 4096)
-
-
-def test_stripping_crafted_files() -> None:
-    """What lies behind the last segment goes; where nothing does, nothing changes."""
-    whole = elf() + segment(0, 200) + bytes(80)
-    assert len(whole) == 200
-    assert len(strip_elf(whole + b"debug")) == 200
-    for data in (
-        whole,
-        elf() + segment(0, 10_000) + b"cut short",
-        elf() + segment(2**63, 2**63) + bytes(99),
-        elf(phoff=2**63) + bytes(99),
-        elf(phnum=0) + bytes(99),
-        elf(phnum=65535) + segment(0, 1) + bytes(99),
-        elf(kind=1, phoff=0, phnum=0) + b"a relocatable object",
-        elf(kind=4) + segment(0, 100) + b"a core dump",
-        b"\x7fELF\x01\x01" + bytes(200),
-        b"\x7fELF\x02\x02" + bytes(200),
-        b"\x7fELF\x02\x01",
-        b"#!/bin/sh\n",
-        b"",
-    ):
-        assert strip_elf(data) == data
-
-
-@given(st.binary(max_size=300), st.sampled_from([b"", elf()[:16], elf()[:40], elf()]))
-def test_stripping_never_fails(data: bytes, start: bytes) -> None:
-    """Whatever the bytes are."""
-    stripped = strip_elf(start + data)
-    assert len(stripped) <= len(start + data)
-    assert strip_elf(stripped) == stripped
 
 
 def test_stripping_a_tree(tmp_path: Path) -> None:
