@@ -315,15 +315,6 @@ def setting_invalid(name: str, value: str, allowed: str) -> UserError:
     )
 
 
-def not_supported_yet(files: str) -> UserError:
-    return UserError(
-        "package-manager-unsupported",
-        f"{files} is not supported by this version of the buildpack",
-        "Export the locked requirements to requirements.txt and remove the other file, or wait for "
-        "a newer version of the buildpack.",
-    )
-
-
 def managers_conflict(found: Mapping[str, Sequence[str]]) -> UserError:
     files = ", ".join(f"{' and '.join(own)} ({name})" for name, own in found.items())
     names = list(found)

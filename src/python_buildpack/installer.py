@@ -199,6 +199,7 @@ def _requirement_files(install: Install) -> list[str]:
     lines = [
         *requirement_lines(install.locked or ()),
         *install_set.lines,
+        *(line for pinned in install_set.pinned.values() for line in pinned),
         *(f"-e {_absolute(install, e)}" for e in install_set.editables),
     ]
     if not lines:

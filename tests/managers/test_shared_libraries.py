@@ -42,11 +42,12 @@ def compiled(folder: Path, name: str, *libraries: str) -> bytes:
     for library in libraries:
         stub = folder / f"stub-{library}"
         soname = f"-Wl,-soname,{library}"
-        subprocess.run(["cc", "-shared", soname, "-o", stub, folder / "empty.c"], check=True)
+        link = ["cc", "-shared", soname, "-o", str(stub), str(folder / "empty.c")]
+        subprocess.run(link, check=True)
         stubs.append(stub)
     made = folder / name
-    command = ["cc", "-shared", "-Wl,--no-as-needed", "-o", made, folder / "empty.c", *stubs]
-    subprocess.run(command, check=True)
+    link = ["cc", "-shared", "-Wl,--no-as-needed", "-o", str(made), str(folder / "empty.c")]
+    subprocess.run([*link, *map(str, stubs)], check=True)
     return made.read_bytes()
 
 

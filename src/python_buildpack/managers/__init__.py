@@ -13,6 +13,8 @@ from python_buildpack.detection import is_misspelt_requirements
 from python_buildpack.managers import (
     pdm,
     pip,
+    pipenv,
+    poetry,
     pylock,
     pyproject,
     script,
@@ -43,7 +45,7 @@ class Manager(Protocol):
 
 
 # Two of these at once are a conflict.
-MANAGERS: tuple[Manager, ...] = (pip, uv, pdm, pylock)
+MANAGERS: tuple[Manager, ...] = (pip, pipenv, poetry, uv, pdm, pylock)
 # The first of these that declares anything is taken, where none of those is found.
 FALLBACKS: tuple[Manager, ...] = (pyproject, setup_py, script)
 NONE = Declaration(
@@ -51,7 +53,6 @@ NONE = Declaration(
     install=None,
     notices=("No requirements.txt, lock file or pyproject.toml: only Python is installed",),
 )
-_NOT_YET = ("Pipfile.lock", "Pipfile", "poetry.lock")
 # Naming a manager's file by a setting chooses that manager.
 _FILE_SETTINGS = {"BP_PIP_REQUIREMENT": "pip", "BP_PYLOCK": "pylock", "BP_PYTHON_SCRIPT": "script"}
 _ADVICE = {
@@ -125,9 +126,6 @@ def choose(
     if found:
         chosen = tuple(manager for manager in managers if manager.NAME in found)
         return Choice(managers=chosen, notices=tuple(notices))
-    others = [name for name in _NOT_YET if name in files.names]
-    if others:
-        raise errors.not_supported_yet(others[0])
     misspelt = sorted(name for name in files.names if is_misspelt_requirements(name))
     if misspelt:
         raise errors.requirements_misspelt(misspelt[0])

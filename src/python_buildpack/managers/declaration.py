@@ -9,11 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Index:
-    """An index that a lock or a manifest names. `url` is as written: it may hold `${VAR}`."""
+    """An index that a lock or a manifest names. `url` is as written: it may hold `${VAR}`.
+
+    `default` takes the public index's place. `verified` is false where its certificate may be any.
+    """
 
     name: str
     url: str
     default: bool
+    verified: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +32,7 @@ class InstallSet:
     `pip_only` names what uv could not do the same way; where it is empty uv installs.
     `own_index`: `files` name the index themselves, which pip prefers to a configured one.
     `indexes` are the app's own, used where the build's configuration does not replace them.
+    `pinned` maps an index (its name) to further lines, which it alone may serve.
     `lock` names a file (PEP 751) that is installed as it is, with `groups` and `extras` of it; with
     `uv_export`, options of `uv export`, it is a uv.lock, from which uv writes such a file.
     `uv_settings` are settings of uv's that the app's manifest has for building.
@@ -46,6 +51,7 @@ class InstallSet:
     lock: str = ""
     groups: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
+    pinned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     uv_export: tuple[str, ...] | None = None
     uv_settings: Mapping[str, Any] = field(default_factory=dict)
 
