@@ -8,8 +8,9 @@ APP ?= examples/flask
 IMAGE ?= my-app
 RUNTIME ?= archive
 ARCH ?=
+SECONDS ?= 600
 
-.PHONY: help venv demo image package release-list runtime-archive check test test-unit test-lifecycle test-managers test-pack clean
+.PHONY: help venv demo image package release-list runtime-archive check test test-unit test-fuzz fuzz test-lifecycle test-managers test-pack clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -40,10 +41,16 @@ check: venv ## types and style
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 
-test: check test-unit test-lifecycle test-managers test-pack ## everything
+test: check test-unit test-fuzz test-lifecycle test-managers test-pack ## everything
 
 test-unit: venv ## tables and properties: no network, no processes
 	$(PY) -m pytest tests/unit -q
+
+test-fuzz: venv ## odd files for every parser, a few of each
+	$(PY) -m pytest tests/fuzz -q
+
+fuzz: venv ## odd files for every parser, for SECONDS
+	FUZZ_SECONDS=$(SECONDS) $(PY) -m pytest tests/fuzz -q -k odd_file -o timeout=0
 
 test-lifecycle: venv ## the real lifecycle on this machine
 	$(PY) -m pytest tests/lifecycle -q

@@ -70,7 +70,7 @@ def read_layer_metadata(layers_dir: Path, name: str) -> dict[str, Any] | None:
         return None
     try:
         metadata = read_toml(path).get("metadata", {})
-    except (OSError, UnicodeDecodeError, TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, TOMLDecodeError, RecursionError) as error:
         raise UnreadableLayer(f"{path}: {error}") from error
     if not isinstance(metadata, dict):
         raise UnreadableLayer(f"{path}: metadata is not a table")

@@ -5,6 +5,10 @@ import sys
 
 
 def main() -> int:
+    # Names of files may be any bytes: they are printed all the same.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     # The environment is read here and nowhere else: everybody is given it.
     source = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
     # The packaged buildpack brings its dependencies; a source checkout uses the interpreter's.

@@ -107,6 +107,8 @@ def python_sign(app_dir: str, script: str = "") -> str | None:
 
 
 def _procfile_names_python(path: str) -> bool:
+    if not os.path.isfile(path):  # noqa: PTH113 - a pipe would be waited for
+        return False
     try:
         with open(path, "rb") as file:
             words = file.read(65536).split()

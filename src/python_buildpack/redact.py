@@ -9,14 +9,16 @@ from urllib.parse import quote, urlsplit
 _HIDDEN = "****"
 # `user:password@`, where the password may hold unescaped slashes: before a path there can only be
 # a port after the colon. `@` in the path of a VCS URL is a revision, and stays.
+# The limits keep the time for a line of any length proportional to it.
 _USERINFO = re.compile(
-    r"""(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)
+    r"""(?<=[A-Za-z0-9+.-])(?P<scheme>://)
         (?: [^/\s?#"'<>]*@
-          | [^/\s?#@:]*:(?!\d{0,5}(?:[/?#\s"'<>)\],;]|$))\S*@ (?=[\w.\[-]) )""",
+          | [^/\s?#@:]*:(?!\d{0,5}(?:[/?#\s"'<>)\],;]|$))\S{0,1024}@ (?=[\w.\[-]) )""",
     re.VERBOSE,
 )
 _QUERY = re.compile(
-    r"""(?i)(?P<name>[?&][^=&\s\#"']*(?:token|secret|passw|pwd|key|sig|auth|credential)[^=&\s\#"']*=)
+    r"""(?i)(?P<name>[?&][^=&\s\#"'?]{0,99}
+        (?:token|secret|passw|pwd|key|sig|auth|credential)[^=&\s\#"'?]{0,99}=)
         [^&\s\#"'<>)\],;]+""",
     re.VERBOSE,
 )

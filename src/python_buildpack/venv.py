@@ -46,10 +46,9 @@ def tidy(venv: Path) -> None:
                 (dist_info / name).unlink()
                 removed.append(f"{dist_info.name}/{name}")
         direct_url = dist_info / "direct_url.json"
-        if direct_url.is_file():
-            data = json.loads(direct_url.read_text())
-            data["url"] = without_credentials(data.get("url", ""))
-            direct_url.write_text(json.dumps(data, sort_keys=True))
+        if direct_url.is_file() and not _clean_direct_url(direct_url):
+            direct_url.unlink()
+            removed.append(f"{dist_info.name}/{direct_url.name}")
         record = dist_info / "RECORD"
         if record.is_file():
             _rewrite_record(record, removed, f"{dist_info.name}/direct_url.json")
@@ -57,13 +56,29 @@ def tidy(venv: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _clean_direct_url(path: Path) -> bool:
+    """Take the credentials out; false for a file that is no record of an origin (PEP 610)."""
+    try:
+        data = json.loads(path.read_bytes())
+        data["url"] = without_credentials(data["url"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+    path.write_text(json.dumps(data, sort_keys=True))
+    return True
+
+
 def _rewrite_record(record: Path, removed: Sequence[str], unhashed: str) -> None:
-    rows = [
-        [row[0], "", ""] if row[0] == unhashed else row
-        for row in csv.reader(record.read_text().splitlines())
-        if row and row[0] not in removed
-    ]
-    with record.open("w", newline="") as file:
+    # Names of files may be any bytes.
+    text = record.read_text(encoding="utf-8", errors="surrogateescape")
+    try:
+        rows = [
+            [row[0], "", ""] if row[0] == unhashed else row
+            for row in csv.reader(text.splitlines())
+            if row and row[0] not in removed
+        ]
+    except csv.Error:
+        return  # a package's own mistake, which it keeps
+    with record.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         csv.writer(file, lineterminator="\n").writerows(sorted(rows))
 
 

@@ -85,3 +85,12 @@ def test_known_secrets_are_hidden_everywhere() -> None:
     log.warning("p%40ss/word")
     assert "word" not in stream.getvalue().replace("password", "")
     assert "abc" in stream.getvalue()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("piece", ["a", "?", "&", "://", "://a:b", "?token", "a@", "= ", "é", "/"])
+def test_long_lines(piece: str) -> None:
+    """A line of 200 kB takes a moment: its square would take hours."""
+    line = piece * (200_000 // len(piece))
+    assert redact(line)
+    assert without_credentials(f"https://u:p@h/{line}").startswith("https://h/")

@@ -115,3 +115,12 @@ def test_utf16_is_read_and_garbage_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         read_requirements(AppFiles(tmp_path), ("requirements.txt",))
     assert "line 2" in caught.value.title
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("piece", [" ", "/", "[", "a\\\n", "# ", "-", "a;", "a @ ", " --hash="])
+def test_long_lines(tmp_path: Path, piece: str) -> None:
+    """A file with a line of 200 kB is read in a moment: its square would take hours."""
+    line = piece * (200_000 // len(piece))
+    (tmp_path / "requirements.txt").write_text(f"flask{line};x\n./a{line}[b\n{line}")
+    read_requirements(AppFiles(tmp_path), ["requirements.txt"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from python_buildpack.venv import create_venv, site_packages
+from python_buildpack.venv import create_venv, site_packages, tidy
 
 
 @pytest.mark.parametrize("name", ["python3.13", "python3.14t"])
@@ -17,3 +17,19 @@ def test_directories_go_by_the_interpreters_name(name: str, tmp_path: Path) -> N
     assert site_packages(venv) == venv / "lib" / name / "site-packages"
     assert sorted(path.name for path in (venv / "bin").iterdir()) == ["python", "python3", name]
     assert "version = 3.14.2\n" in (venv / "pyvenv.cfg").read_text()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"[]", b"{}", b'{"url": 1}', b"[" * 100_000, b'{"url": null}']
+)
+def test_odd_records_of_packages(tmp_path: Path, content: bytes) -> None:
+    """What a package brings as direct_url.json and is none is taken out, of RECORD too."""
+    venv = tmp_path / "venv"
+    create_venv(venv, Path("/python3.13"), "3.13.1")
+    info = site_packages(venv) / "a-1.0.dist-info"
+    info.mkdir()
+    (info / "direct_url.json").write_bytes(content)
+    (info / "RECORD").write_bytes(b"\xff.py,,\na-1.0.dist-info/direct_url.json,sha256=0,1\n")
+    tidy(venv)
+    assert not (info / "direct_url.json").exists()
+    assert (info / "RECORD").read_bytes() == b"\xff.py,,\n"

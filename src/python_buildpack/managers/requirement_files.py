@@ -34,8 +34,10 @@ UV_OPTIONS = frozenset(
     ]
 )
 _MAX_DEPTH = 50
-_COMMENT = re.compile(r"(^|\s+)#.*$")
-_LOCAL = re.compile(r"^(\.{1,2}(/|$|\[)|/|file:|[^\s;@]*/[^\s;@]*$)")
+_LONGEST_OPTION = 10_000
+# Written so that a line of any length takes time in proportion to it.
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
+_LOCAL = re.compile(r"^(\.{1,2}(/|$|\[)|/|file:|(?=[^\s;@/]*/)[^\s;@]*$)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +67,11 @@ def logical_lines(text: str) -> list[str]:
     joined: list[str] = []
     pending = ""
     for line in text.splitlines():
-        if _COMMENT.match(line):
+        is_comment = line.lstrip().startswith("#")
+        if is_comment:
             # A comment line ends a continuation.
             line = " " + line
-        if line.endswith("\\") and not line.lstrip().startswith("#"):
+        if line.endswith("\\") and not is_comment:
             pending += line[:-1]
             continue
         joined.append(pending + line)
@@ -94,6 +97,8 @@ def _decode(data: bytes, name: str) -> str:
 
 
 def _words(line: str) -> list[str]:
+    # No option's value is longer, and shlex's time grows with the square.
+    line = line[:_LONGEST_OPTION]
     try:
         return shlex.split(line)
     except ValueError:
@@ -198,4 +203,4 @@ def read_requirements(files: AppFiles, roots: Sequence[str]) -> Requirements:
 def _local_path(target: str) -> str:
     """A local project's path; pip resolves it against the app's root, not the file's folder."""
     path = target.split(";")[0].strip().removeprefix("file://").removeprefix("file:")
-    return os.path.normpath(re.sub(r"\[[^\]]*\]$", "", path))
+    return os.path.normpath(re.sub(r"\[[^\[\]]*\]$", "", path))

@@ -1,0 +1,74 @@
+"""The functions of src/ that parse: found in its syntax trees, so that none is forgotten."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+SRC = Path(__file__).resolve().parent.parent.parent / "src"
+# Calls that read a file, or turn text into something else.
+_READING = frozenset({"read_text", "read_bytes", "loads", "read_string", "read_toml", "fromfile"})
+_CALLS = frozenset(
+    [
+        *(
+            "ast.parse",
+            "netrc.netrc",
+            "csv.reader",
+            "self.data",
+            "self.text",
+            "file.read",
+            "open",
+            "binding.read",
+        ),
+        *(f"files.{name}" for name in ("data", "text", "toml", "json")),
+    ]
+)
+_NAMES = ("parse", "read_", "_parse", "_read")
+# Not of users' files. Everything else needs a target.
+EXCLUDED = {
+    "cnb.build.read_build_context": "gathers what the others read",
+    "cnb.build_plan.write_build_plan": "writes",
+    "cnb.target._read_os_release": "the build image's own file",
+    "cnb.target.read_target": "the build image's own file, and the lifecycle's variables",
+    "cnb.store.read_store": "store.toml is the buildpack's own, and the lifecycle's",
+    "python_buildpack.exec_d.web_concurrency": "the kernel's files, in the image",
+    "python_buildpack.execute.packaged_runtime": "the package's own record",
+    "python_buildpack.execute.read_restored_venv": "metadata that was found to fit already",
+    "python_buildpack.index_access.write_certificates": "certificates are copied as they are",
+    "python_buildpack.installer": "what uv and pip write for the buildpack",
+    "python_buildpack.launch_wrapper": "words that direct_words made; a target runs them",
+    "python_buildpack.managers.read": "a protocol's",
+    "python_buildpack.releases.builtin_list": "the package's own data",
+    "python_buildpack.releases.builtin_releases": "the package's own data",
+    "python_buildpack.releases.builtin_support": "the package's own data",
+    "python_buildpack.releases.parse_releases": "for scripts/package.py",
+    "python_buildpack.resolution": "what uv and pip write for the buildpack",
+    "python_buildpack.runtime": "archives are checked by hash; tests/unit/test_runtime.py",
+    "python_buildpack.shared_libraries._system_folders": "the build image's own file",
+    "python_buildpack.tools": "the package's own wheels",
+}
+
+
+def parsers() -> dict[tuple[str, int], str]:
+    """(file, first line) -> dotted name of every function that parses and is not excluded."""
+    found: dict[tuple[str, int], str] = {}
+    for path in sorted(SRC.rglob("*.py")):
+        module = ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.FunctionDef) and _parses(node):
+                name = f"{module}.{node.name}"
+                if name not in EXCLUDED and module not in EXCLUDED:
+                    first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+                    found[str(path), first] = name
+    return found
+
+
+def _parses(function: ast.FunctionDef) -> bool:
+    if function.name.startswith(_NAMES) or function.name == "read":
+        return True
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in _CALLS or called.rpartition(".")[2] in _READING:
+                return True
+    return False
