@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.lifecycle.conftest import binaries, buildpack, shelter, space
+from tests.managers.market import Market, open_market
 from tests.managers.simple_index import SimpleIndex
 
 import package
@@ -146,6 +147,13 @@ def other_index() -> Iterator[SimpleIndex]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def market(shelter: Path) -> Iterator[Market]:
+    """What the tests of several managers choose from."""
+    with SimpleIndex() as index, SimpleIndex(user="alice", password="s3cret-pa55") as private:
+        yield open_market(shelter / "market", index, private)
+
+
 @pytest.fixture
 def app(workplace: Path) -> Path:
     """An empty app."""
@@ -180,7 +188,7 @@ def tool(uv: Path) -> Callable[[str], Path]:
         requirements = ROOT / "requirements" / f"tool-{name}.txt"
         digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
         target = cache_dir() / "tools" / f"{name}-{digest}"
-        if (target / "bin" / name).exists():
+        if (target / "bin" / name.partition("-")[0]).exists():
             return target / "bin"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(target, ignore_errors=True)
@@ -199,6 +207,18 @@ def tool(uv: Path) -> Callable[[str], Path]:
         return target / "bin"
 
     return install
+
+
+@pytest.fixture(scope="session")
+def author(uv: Path, shelter: Path) -> Path:
+    """An environment in which locks are made: nothing is ever installed into it."""
+    target = shelter / "author"
+    python = package.find_host_python()
+    checked_run(
+        [uv, "venv", "--no-config", "--no-python-downloads", "--python", python, target],
+        env=plain_environment(shelter),
+    )
+    return target
 
 
 def checked_run(

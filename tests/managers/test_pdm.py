@@ -29,35 +29,20 @@ from tests.managers.wheel_factory import (
     write_wheel,
 )
 
-import package
 from local_platform import Workspace
 
 
 class Pdm:
     """PDM, on one app."""
 
-    def __init__(self, command: Path, uv: Path, app: Path, workplace: Path) -> None:
-        self.command, self.app = command, app
-        self.author = workplace / "author"
-        home = workplace / "home"
+    def __init__(self, command: Path, author: Path, app: Path, home: Path) -> None:
+        self.command, self.author, self.app = command, author, app
         self.environ = {
             **plain_environment(home),
             "PDM_CHECK_UPDATE": "0",
             "PDM_CACHE_DIR": str(home / "cache"),
             "PDM_IGNORE_SAVED_PYTHON": "1",
         }
-        checked_run(
-            [
-                uv,
-                "venv",
-                "--no-config",
-                "--no-python-downloads",
-                "--python",
-                package.find_host_python(),
-                self.author,
-            ],
-            env=self.environ,
-        )
 
     def run(self, venv: Path, *words: str, **variables: str) -> str:
         """`pdm ...` in the app, with this environment."""
@@ -85,9 +70,11 @@ class Pdm:
 
 
 @pytest.fixture
-def pdm(tool: Callable[[str], Path], uv: Path, app: Path, build: Builder, workplace: Path) -> Pdm:
+def pdm(
+    tool: Callable[[str], Path], author: Path, app: Path, build: Builder, workplace: Path
+) -> Pdm:
     """PDM, on this test's app."""
-    return Pdm(tool("pdm") / "pdm", uv, app, workplace)
+    return Pdm(tool("pdm") / "pdm", author, app, workplace / "home")
 
 
 def project(

@@ -29,15 +29,14 @@ from tests.managers.wheel_factory import (
     write_wheel,
 )
 
-import package
 from local_platform import Workspace
 
 
 class Uv:
     """The uv of the package, on one app."""
 
-    def __init__(self, uv: Path, app: Path, home: Path) -> None:
-        self.uv, self.app = uv, app
+    def __init__(self, uv: Path, author: Path, app: Path, home: Path) -> None:
+        self.uv, self.author, self.app = uv, author, app
         self.environ = {
             **plain_environment(home),
             "UV_CACHE_DIR": str(home / "cache"),
@@ -46,7 +45,7 @@ class Uv:
 
     def lock(self, **variables: str) -> None:
         """`uv lock`, as the app's author runs it."""
-        command: list[str | Path] = [self.uv, "lock", "--python", package.find_host_python()]
+        command: list[str | Path] = [self.uv, "lock", "--python", self.author / "bin" / "python"]
         checked_run(command, env={**self.environ, **variables}, cwd=self.app)
 
     def sync(
@@ -70,9 +69,9 @@ class Uv:
 
 
 @pytest.fixture
-def uv_on(uv: Path, app: Path, workplace: Path) -> Uv:
+def uv_on(uv: Path, author: Path, app: Path, workplace: Path) -> Uv:
     """uv, on this test's app."""
-    return Uv(uv, app, workplace / "home")
+    return Uv(uv, author, app, workplace / "home")
 
 
 def project(name: str, dependencies: Sequence[str], rest: str = "", *, build: bool = True) -> str:
