@@ -33,6 +33,7 @@ from python_buildpack.releases import ReleaseList, builtin_list, load_list
 from python_buildpack.run import Terminated, end_on_sigterm
 from python_buildpack.runtime import TRIM_RECIPE
 from python_buildpack.settings import Settings, read_settings
+from python_buildpack.termination_message import leave_termination_message
 from python_buildpack.tools import find_tools
 from python_buildpack.versions import Target
 
@@ -46,17 +47,20 @@ def build(argv: list[str], environ: Mapping[str, str]) -> int:
     try:
         _build(read_build_context(argv, environ, Path.cwd()), log)
     except errors.UserError as error:
-        log.error(error)
-        return exit_codes.ERROR
+        return _failed(error, log)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        log.error(errors.disk_full("building the app"))
-        return exit_codes.ERROR
+        return _failed(errors.disk_full("building the app"), log)
     except (Terminated, KeyboardInterrupt):
-        log.error(errors.stopped())
-        return exit_codes.ERROR
+        return _failed(errors.stopped(), log)
     return exit_codes.PASS
+
+
+def _failed(error: errors.UserError, log: Log) -> int:
+    log.error(error)
+    leave_termination_message(log.clean(f"{error.title}\n{error.body}\n[{error.id}]\n"))
+    return exit_codes.ERROR
 
 
 def _build(context: BuildContext, log: Log) -> None:
