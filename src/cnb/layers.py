@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from cnb.sbom import remove_sbom
 from cnb.toml import TOMLDecodeError, read_toml, write_toml
 
 RESERVED_NAMES = frozenset({"build", "launch", "store"})
@@ -89,8 +90,7 @@ def remove_layer(layers_dir: Path, name: str) -> None:
     """Remove the layer's directory, TOML and SBOM files, whichever exist."""
     found = layer(layers_dir, name)
     found.toml_path.unlink(missing_ok=True)
-    for path in layers_dir.glob(f"{name}.sbom.*"):
-        path.unlink()
+    remove_sbom(layers_dir, name)
     if found.path.is_symlink() or found.path.is_file():
         found.path.unlink()
     elif found.path.is_dir():

@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from cnb.layers import (
     write_layer_env,
     write_layer_toml,
 )
+from cnb.sbom import remove_sbom
 from python_buildpack import installer, launch, launch_wrapper, layers, venv
+from python_buildpack.distribution import Distribution
 from python_buildpack.exec_d import web_concurrency
 from python_buildpack.fetch import download
 from python_buildpack.index_access import Access, grant, secrets, with_netrc
@@ -65,6 +67,18 @@ class Workshop:
         return self.context.layers_dir / layers.PIP_CACHE
 
 
+@dataclass(frozen=True, kw_only=True)
+class Installed:
+    """The packages, and of those that are known the file and sha256 that they came from."""
+
+    distributions: tuple[Distribution, ...] = ()
+    artifacts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return {one.name: one.version for one in self.distributions}
+
+
 @contextlib.contextmanager
 def work_directory() -> Iterator[Path]:
     """A temporary directory that is gone afterwards, come what may."""
@@ -88,14 +102,20 @@ def provide_python(shop: Workshop) -> None:
     """The `python` layer: reused, or its contents made; its TOML written last."""
     plan, log = shop.plan, shop.log
     types = LayerTypes(launch=True, build=plan.at_build, cache=plan.at_build)
-    metadata = {"format": layers.FORMAT, "key": layers.as_table(plan.python_key)}
+    metadata = {
+        "format": layers.FORMAT,
+        "key": layers.as_table(plan.python_key),
+        "sbom": shop.settings.sbom,
+    }
     if not plan.python.reuse:
         remove_layer(shop.context.layers_dir, layers.PYTHON)
         log.info(f"Installing Python {plan.release.name}: {'; '.join(plan.python.reasons)}")
         _install_runtime(shop)
         write_layer_env(shop.python_dir, build_environment(shop.python_dir, plan.release))
+        _write_python_sbom(shop)
     else:
         log.info("Reusing Python from the previous image")
+        _drop_unwanted_sbom(shop, layers.PYTHON)
     write_layer_toml(shop.context.layers_dir, layers.PYTHON, types, metadata)
 
 
@@ -165,26 +185,75 @@ def provide_packages(shop: Workshop) -> Mapping[str, str]:
     if plan.venv.reuse:
         restored = read_restored_venv(shop)
         log.info("Reusing packages from the previous image")
+        restored["sbom"] = shop.settings.sbom
         write_layer_toml(layers_dir, layers.VENV, types, restored)
+        _drop_unwanted_sbom(shop, layers.VENV)
         return dict(restored.get("packages", {}))
     remove_layer(layers_dir, layers.VENV)
     for notice in shop.project.packages.notices:
         log.info(notice)
     log.info("Installing packages: " + "; ".join((*plan.venv.reasons, *plan.changed_lines)))
-    installed: dict[str, Any] = {"packages": {}, "artifacts": {}}
+    installed = Installed()
     with _interpreter(shop) as python:
         venv.create_venv(shop.venv_dir, python, plan.release.version)
         if shop.project.packages.install is not None:
             installed = _install(shop, shop.project.packages.install, python)
         _write_launch_support(shop)
+        _write_packages_sbom(shop, installed)
         metadata = {
             "format": layers.FORMAT,
             "key": layers.as_table(plan.venv_key),
+            "sbom": shop.settings.sbom,
             "requirements": {name: list(lines) for name, lines in plan.shown.items()},
-            **installed,
+            "packages": installed.versions,
+            "artifacts": installed.artifacts,
         }
         write_layer_toml(layers_dir, layers.VENV, types, metadata)
-    return dict(installed["packages"])
+    return installed.versions
+
+
+def _write_python_sbom(shop: Workshop) -> None:
+    if shop.settings.sbom:
+        from python_buildpack.components import runtime_component
+        from python_buildpack.sbom import write_layer_sbom
+
+        write_layer_sbom(
+            shop.context.layers_dir,
+            layers.PYTHON,
+            layers.as_table(shop.plan.python_key),
+            shop.context.buildpack_version,
+            [runtime_component(shop.plan.release)],
+        )
+
+
+def _write_packages_sbom(shop: Workshop, installed: Installed) -> None:
+    if shop.settings.sbom:
+        from python_buildpack.components import package_components
+        from python_buildpack.pylock_selection import target_environment
+        from python_buildpack.sbom import write_layer_sbom
+
+        install = shop.project.packages.install
+        # The lines of a lock name everything, so they say nothing of what was asked for.
+        named = install is not None and not install.locked
+        asked = [line for lines in shop.plan.shown.values() for line in lines] if named else []
+        write_layer_sbom(
+            shop.context.layers_dir,
+            layers.VENV,
+            layers.as_table(shop.plan.venv_key),
+            shop.context.buildpack_version,
+            package_components(
+                installed.distributions,
+                installed.artifacts,
+                target_environment(shop.plan.release.version),
+                asked,
+            ),
+            asked,
+        )
+
+
+def _drop_unwanted_sbom(shop: Workshop, layer: str) -> None:
+    if not shop.settings.sbom:
+        remove_sbom(shop.context.layers_dir, layer)
 
 
 def read_restored_venv(shop: Workshop) -> dict[str, Any]:
@@ -192,8 +261,7 @@ def read_restored_venv(shop: Workshop) -> dict[str, Any]:
     return read_layer_metadata(shop.context.layers_dir, layers.VENV) or {}
 
 
-def _install(shop: Workshop, install_set: InstallSet, python: Path) -> dict[str, Any]:
-    """What was installed, for the layer's metadata: versions, and the files that they came from."""
+def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed:
     plan = shop.plan
     access, offline = _access(shop, install_set)
     shop.log.info(f"with {plan.installer}: {plan.installer_reason}")
@@ -231,7 +299,7 @@ def _install(shop: Workshop, install_set: InstallSet, python: Path) -> dict[str,
         f"{len(distributions)} package{'' if len(distributions) == 1 else 's'} installed"
         + (f"; no hash vouches for {', '.join(unchecked)}" if unchecked else "")
     )
-    return {"packages": {one.name: one.version for one in distributions}, "artifacts": artifacts}
+    return Installed(distributions=distributions, artifacts=artifacts)
 
 
 def _warn_of_missing_libraries(shop: Workshop) -> None:

@@ -101,10 +101,14 @@ def make_plan(
         location=f"{layers_dir}:{project.root}",
     )
     python = _needed_at_build(
-        layers.compare(python_key, restored.python), at_build, restored.python_present
+        _with_sbom(layers.compare(python_key, restored.python), restored.python, settings.sbom),
+        at_build,
+        restored.python_present,
     )
     venv = _needed_at_build(
-        layers.compare(venv_key, restored.venv), at_build, restored.venv_present
+        _with_sbom(layers.compare(venv_key, restored.venv), restored.venv, settings.sbom),
+        at_build,
+        restored.venv_present,
     )
     shown = {name: lines[:_LINES_KEPT] for name, lines in packages.shown.items()}
     old_shown = restored.venv.get("requirements") if restored.venv else None
@@ -150,6 +154,13 @@ def choose_installer(
     if sources.untranslated:
         return "pip", f"pip is configured with {', '.join(sources.untranslated)}"
     return uv, "it gives pip's answer, faster"
+
+
+def _with_sbom(decision: Decision, restored: Mapping[str, Any] | None, wanted: bool) -> Decision:
+    """A layer that is reused cannot be described any more: it has its SBOM, or is made anew."""
+    if decision.reuse and wanted and not (restored or {}).get("sbom"):
+        return Decision(reasons=("the earlier build made no SBOM of it",))
+    return decision
 
 
 def _needed_at_build(decision: Decision, at_build: bool, present: bool) -> Decision:

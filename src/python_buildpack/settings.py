@@ -34,6 +34,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(name="BP_PIP_FIND_LINKS", default="", help="directories or URLs with wheels, separated by spaces"),
     Setting(name="BP_REQUIRE_HASHES", default="false", kind="true|false", help="`true`: a package that no hash vouches for is an error"),
     Setting(name="BP_PYTHON_REFRESH", default="", help="any new value installs the packages anew"),
+    Setting(name="BP_DISABLE_SBOM", default="false", kind="true|false", help="`true`: the image gets no SBOM, earlier ones are removed"),
     Setting(name="BP_PYTHON_DISABLE", default="false", kind="true|false", help="`true`: detect fails, the buildpack stands aside"),
     Setting(name="BP_LOG_LEVEL", default="info", kind="info|debug", help="`debug` shows commands and decisions"),
 )  # fmt: skip
@@ -58,6 +59,7 @@ class Settings:
     find_links: tuple[str, ...]
     require_hashes: bool
     refresh: str
+    sbom: bool
     debug: bool
 
 
@@ -84,6 +86,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         find_links=tuple(values["BP_PIP_FIND_LINKS"].split()),
         require_hashes=values["BP_REQUIRE_HASHES"].lower() == "true",
         refresh=values["BP_PYTHON_REFRESH"],
+        sbom=values["BP_DISABLE_SBOM"].lower() != "true",
         debug=values["BP_LOG_LEVEL"].lower() == "debug",
     )
 

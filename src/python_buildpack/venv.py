@@ -6,11 +6,11 @@ import csv
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from python_buildpack.distribution import Distribution
 from python_buildpack.redact import without_credentials
 
 
@@ -82,19 +82,6 @@ def _rewrite_record(record: Path, removed: Sequence[str], unhashed: str) -> None
         csv.writer(file, lineterminator="\n").writerows(sorted(rows))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Distribution:
-    """An installed distribution: its name (PEP 503), and the tags of the wheel that it came as.
-
-    `requires` holds its requirements as its metadata has them.
-    """
-
-    name: str
-    version: str
-    wheel_tags: frozenset[str]
-    requires: tuple[str, ...] = ()
-
-
 def installed_distributions(venv: Path) -> tuple[Distribution, ...]:
     """Every installed distribution, by name."""
     found: dict[str, Distribution] = {}
@@ -102,25 +89,31 @@ def installed_distributions(venv: Path) -> tuple[Distribution, ...]:
         metadata = _read_header(dist_info / "METADATA")
         if "name" in metadata:
             name = canonicalize_name(metadata["name"][0])
+            direct_url = dist_info / "direct_url.json"
             found[name] = Distribution(
                 name=name,
                 version="".join(metadata.get("version", ())[:1]),
                 wheel_tags=frozenset(_read_header(dist_info / "WHEEL").get("tag", ())),
-                requires=tuple(metadata.get("requires-dist", ())),
+                fields=metadata,
+                direct_url=json.loads(direct_url.read_text()) if direct_url.is_file() else {},
             )
     return tuple(found[name] for name in sorted(found))
 
 
-def _read_header(path: Path) -> dict[str, list[str]]:
-    """The fields of a metadata file up to its body, by lower-case name; none where it is absent."""
-    fields: dict[str, list[str]] = {}
+def _read_header(path: Path) -> dict[str, tuple[str, ...]]:
+    """The fields of a metadata file up to its body, by lower-case name; none where it is absent.
+
+    Of a value of several lines the first one is taken.
+    """
+    fields: dict[str, tuple[str, ...]] = {}
     if not path.is_file():
         return fields
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
-            if not line.strip():
+            if line == "\n":  # a value may hold lines of nothing but spaces
                 break
             name, colon, value = line.partition(":")
             if colon and not line.startswith((" ", "\t")):
-                fields.setdefault(name.strip().lower(), []).append(value.strip())
+                key = name.strip().lower()
+                fields[key] = (*fields.get(key, ()), value.strip())
     return fields

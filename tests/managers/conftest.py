@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.lifecycle.conftest import binaries, buildpack, shelter, space
@@ -17,6 +18,7 @@ from tests.managers.market import Market, open_market
 from tests.managers.simple_index import SimpleIndex
 
 import package
+from cnb.toml import read_toml
 from go_tools import cache_dir
 from local_platform import Workspace, create, free_port, get, started
 
@@ -53,6 +55,10 @@ class Built:
     def python(self) -> Path:
         """The runtime that the packages are installed for."""
         return next((self.layers / "python" / "cpython" / "bin").glob("python3.*[0-9]"))
+
+    def metadata(self, layer: str) -> dict[str, Any]:
+        """What the layer's TOML file holds for the next build."""
+        return dict(read_toml(self.layers / f"{layer}.toml")["metadata"])
 
     def passed(self) -> Built:
         """This build, which must have passed."""

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +133,7 @@ class SimpleIndex:
         if words[0] == "simple" and len(words) == 1:
             return self._projects(accept)
         if words[0] == "files" and len(words) == 3:
-            name = words[2].removesuffix(".metadata")
+            name = unquote(words[2]).removesuffix(".metadata")
             file = self.files.get(words[1], {}).get(name)
             if file is not None:
                 body = file.metadata if words[2].endswith(".metadata") else file.data

@@ -87,7 +87,8 @@ class Distribution:
 
     `files` lie in site-packages; left out, there is one module named after the distribution with
     its `version` in it. `scripts` are console scripts (`name` -> `module:function`). `extras` maps
-    an extra to its requirements. `tag` is a wheel's compatibility tag.
+    an extra to its requirements. `tag` is a wheel's compatibility tag. `fields` are further lines of
+    its metadata.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Distribution:
     files: Mapping[str, str] | None = None
     scripts: Mapping[str, str] = field(default_factory=dict)
     tag: str = "py3-none-any"
+    fields: Sequence[str] = ()
 
     @property
     def module(self) -> str:
@@ -115,6 +117,7 @@ class Distribution:
 def metadata(dist: Distribution) -> str:
     """The core metadata (PEP 643)."""
     lines = ["Metadata-Version: 2.2", f"Name: {dist.name}", f"Version: {dist.version}"]
+    lines += dist.fields
     if dist.requires_python:
         lines.append(f"Requires-Python: {dist.requires_python}")
     lines += [f"Requires-Dist: {line}" for line in dist.requires]

@@ -17,6 +17,7 @@ from tests.pack.conftest import EXAMPLES, Pack
 
 import builder
 from local_platform import free_port
+from pack_cli import run_pack
 
 
 @contextlib.contextmanager
@@ -52,6 +53,21 @@ def inspect(pack: Pack, image: str) -> dict[str, Any]:
     """What Docker knows about an image."""
     (found,) = json.loads(pack.docker.run("image", "inspect", image).stdout)
     return dict(found)
+
+
+def downloaded_sbom(pack: Pack, image: str, target: Path) -> set[str]:
+    """The names in the venv layer's SBOM as `pack sbom download` gives it; equal in both formats."""
+    run_pack(
+        pack.pack, pack.docker, pack.work / "pack", "sbom", "download", image,
+        "--output-dir", str(target),
+    )  # fmt: skip
+    folder = target / "layers" / "sbom" / "launch" / "pycnb_python"
+    assert sorted(path.name for path in folder.iterdir()) == ["python", "venv"]
+    cyclonedx = json.loads((folder / "venv" / "sbom.cdx.json").read_bytes())["components"]
+    spdx = json.loads((folder / "venv" / "sbom.spdx.json").read_bytes())["packages"]
+    names = {one["name"] for one in cyclonedx}
+    assert names | {"pycnb/python:venv"} == {one["name"] for one in spdx}
+    return names
 
 
 def test_base_images_have_no_python(platform: Pack) -> None:
@@ -92,6 +108,7 @@ def test_rebuild_reuses_both_layers(platform: Pack, image: str, tmp_path: Path) 
     log = platform.build(image, app)
     assert sorted(re.findall(r"Reusing layer 'pycnb/python:([\w-]+)'", log)) == ["python", "venv"]
     assert inspect(platform, image)["Id"] == first["Id"]
+    assert "flask" in downloaded_sbom(platform, image, tmp_path / "sbom")
 
     source = app / "app.py"
     source.write_text(source.read_text().replace("Hello from Flask", "Changed"))
