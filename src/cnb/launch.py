@@ -39,6 +39,11 @@ class Slice:
     paths: tuple[str, ...]
 
 
+def is_process_type(text: str) -> bool:
+    """Whether a process may be called this."""
+    return _TYPE.fullmatch(text) is not None
+
+
 def write_launch_toml(
     layers_dir: Path,
     processes: Sequence[Process],
@@ -48,7 +53,7 @@ def write_launch_toml(
     """Raises `ValueError` for what the specification forbids, checked by the lifecycle or not."""
     types = [process.type for process in processes]
     for kind in types:
-        if not _TYPE.fullmatch(kind):
+        if not is_process_type(kind):
             raise ValueError(f"{kind!r} cannot be a process type")
     if len(set(types)) != len(types):
         raise ValueError("a process type is used twice")

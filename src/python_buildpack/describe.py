@@ -6,31 +6,25 @@ from collections.abc import Mapping
 
 from cnb.launch import Label, write_build_toml, write_launch_toml
 from python_buildpack.app_facts import read_app_facts
+from python_buildpack.app_files import AppFiles
 from python_buildpack.execute import Workshop
-from python_buildpack.launch import plan_launch
+from python_buildpack.launch import LaunchInputs, needs_facts, plan_launch
+from python_buildpack.managers import how_to_add
 
 _PROVIDED = frozenset({"python", "venv"})
 
 
 def describe(shop: Workshop, packages: Mapping[str, str]) -> None:
     """Write launch.toml and build.toml; tell the user what will start."""
-    facts = read_app_facts(shop.project.root)
-    root = shop.project.root
-    launch = plan_launch(
-        shop.project.procfile,
-        facts,
-        packages,
-        str(shop.venv_dir),
-        working_dir=None if root == shop.context.app_dir else str(root),
-    )
+    launch = plan_launch(_launch_inputs(shop, packages))
     for warning in launch.warnings:
         shop.log.warning(warning)
     for notice in launch.notices:
         shop.log.info(notice)
     for process in launch.processes:
         default = " (default)" if process.default else ""
-        words = " ".join((*process.command, *process.args))
-        shop.log.info(f"{process.type}{default}: {words}")
+        shop.log.info(f"{process.type}{default}: {launch.shown[process.type]}")
+        shop.log.debug(" ".join((*process.command, *process.args)))
     layers_dir = shop.context.layers_dir
     labels = (
         Label(key="io.pycnb.python.version", value=shop.plan.release.version),
@@ -39,3 +33,21 @@ def describe(shop: Workshop, packages: Mapping[str, str]) -> None:
     write_launch_toml(layers_dir, launch.processes, labels)
     unmet = {entry.name for entry in shop.context.plan} - _PROVIDED
     write_build_toml(layers_dir, sorted(unmet))
+
+
+def _launch_inputs(shop: Workshop, packages: Mapping[str, str]) -> LaunchInputs:
+    project, settings = shop.project, shop.settings
+    facts = None
+    if needs_facts(project.procfile, settings.live_reload):
+        facts = read_app_facts(AppFiles(project.root, shop.context.app_dir))
+    return LaunchInputs(
+        procfile=project.procfile,
+        facts=facts,
+        packages=packages,
+        venv_dir=str(shop.venv_dir),
+        root=str(project.root),
+        app_dir=str(shop.context.app_dir),
+        script=settings.script,
+        live_reload=settings.live_reload,
+        how_to_add=how_to_add(project.packages.manager, settings),
+    )

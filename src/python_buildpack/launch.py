@@ -3,26 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from cnb.launch import Process
+from cnb.launch import Process, is_process_type
 from cnb.layers import EnvFile
-from python_buildpack.app_facts import ASGI, WSGI, AppFacts, Application
-from python_buildpack.procfile import ProcfileEntry, direct_words
+from python_buildpack import servers
+from python_buildpack.app_facts import AppFacts, Application
+from python_buildpack.app_meanings import ASGI, SCRIPT, WSGI
+from python_buildpack.procfile import ProcfileEntry, accepts_arguments, direct_words, is_assignment
 
 # Below the venv layer: where the launch wrapper lies.
 WRAPPER = "pycnb/launch_wrapper.py"
-WSGI_SERVERS = ("gunicorn", "waitress", "uwsgi")
-ASGI_SERVERS = ("uvicorn", "hypercorn", "granian", "daphne")
+WEB = "web"
+RELOAD = "reload"
+_TITLES = {
+    "django": "Django",
+    "fastapi": "FastAPI",
+    "flask": "Flask",
+    "gradio": "Gradio",
+    "litestar": "Litestar",
+    "quart": "Quart",
+    "starlette": "Starlette",
+    "streamlit": "Streamlit",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaunchInputs:
+    """What the processes are decided by.
+
+    `procfile` is None where there is none; `facts` where they were not needed. `packages` is what
+    is installed: PEP 503 name -> version. `root` is the app's own directory, `app_dir` what was
+    uploaded. `script` is the one that BP_PYTHON_SCRIPT names. `how_to_add` says how to require
+    `{package}`, in the words of the package manager in use.
+    """
+
+    procfile: tuple[ProcfileEntry, ...] | None
+    facts: AppFacts | None
+    packages: Mapping[str, str]
+    venv_dir: str
+    root: str
+    app_dir: str
+    script: str = ""
+    live_reload: bool = False
+    how_to_add: str = "Add this line to requirements.txt: {package}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchPlan:
-    """The processes, and what the user should read about them."""
+    """The processes, how to show them, and what the user should read about them."""
 
     processes: tuple[Process, ...]
+    shown: Mapping[str, str]
     warnings: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Planned:
+    """A process before its default is known. `words` is None where a shell starts it."""
+
+    type: str
+    words: tuple[str, ...] | None
+    shown: str
+    command: tuple[str, ...]
+    working_dir: str | None
+
+
+@dataclass(kw_only=True)
+class _Notes:
+    warnings: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
 
 def launch_environment(venv_dir: str, app_dir: str) -> tuple[EnvFile, ...]:
@@ -47,152 +98,218 @@ def launch_environment(venv_dir: str, app_dir: str) -> tuple[EnvFile, ...]:
     return tuple(files)
 
 
-def plan_launch(
-    procfile: Sequence[ProcfileEntry] | None,
-    facts: AppFacts,
-    packages: Mapping[str, str],
-    venv_dir: str,
-    working_dir: str | None = None,
-) -> LaunchPlan:
-    """The Procfile's processes; without one, a web process where it is clear how to serve the app.
-
-    `packages` is what is installed: PEP 503 name -> version.
-    """
-    if procfile:
-        return _from_procfile(procfile, venv_dir, working_dir)
-    words, notices = _infer(facts, packages)
-    if words is None:
-        return LaunchPlan(processes=(), notices=notices)
-    command = _command(words, venv_dir)
-    process = Process(type="web", command=command, default=True, working_dir=working_dir)
-    return LaunchPlan(processes=(process,), notices=notices)
+def needs_facts(procfile: Sequence[ProcfileEntry] | None, live_reload: bool) -> bool:
+    """Whether `plan_launch` looks at the app's modules."""
+    return not procfile or live_reload
 
 
-def _from_procfile(
-    entries: Sequence[ProcfileEntry], venv_dir: str, working_dir: str | None
-) -> LaunchPlan:
-    processes: list[Process] = []
-    warnings: list[str] = []
-    for entry in entries:
-        words = direct_words(entry.command)
-        if words is None:
-            warnings.append(
-                f"Procfile line {entry.line}: {entry.type} is started by `sh`, so the run image "
-                "must have a shell. Plain words and variables need none."
-            )
-            # Arguments that the user adds at launch are the shell's "$@".
-            command: tuple[str, ...] = ("sh", "-c", f'{entry.command} "$@"', entry.type)
-        else:
-            command = _command(words, venv_dir)
-        processes.append(
-            Process(
-                type=entry.type,
-                command=command,
-                default=entry.type == "web" or len(entries) == 1,
-                working_dir=working_dir,
-            )
+def plan_launch(given: LaunchInputs) -> LaunchPlan:
+    """The Procfile's processes; without one, those that are clear from the app and its packages."""
+    notes = _Notes()
+    if given.procfile:
+        planned = [_of_procfile(entry, given, notes) for entry in given.procfile]
+    else:
+        planned = _inferred(given, notes)
+    types = [one.type for one in planned]
+    default = WEB if WEB in types else types[0] if len(types) == 1 else None
+    if default is None and types:
+        notes.notices.append(
+            "There is no web process, so the image has no default one: start one by its name, with "
+            f"--entrypoint {types[0]}"
         )
-    return LaunchPlan(processes=tuple(processes), warnings=tuple(warnings))
+    if given.live_reload and RELOAD not in types:
+        reload = _reload(planned, given, notes)
+        planned += [reload] if reload else []
+    return LaunchPlan(
+        processes=tuple(
+            Process(
+                type=one.type,
+                command=one.command,
+                default=one.type == default,
+                working_dir=one.working_dir,
+            )
+            for one in planned
+        ),
+        shown={one.type: one.shown for one in planned},
+        warnings=tuple(notes.warnings),
+        notices=tuple(notes.notices),
+    )
+
+
+def _of_procfile(entry: ProcfileEntry, given: LaunchInputs, notes: _Notes) -> _Planned:
+    words = direct_words(entry.command)
+    if words is not None:
+        return _direct(entry.type, words, given, shown=entry.command)
+    notes.warnings.append(
+        f"Procfile line {entry.line}: {entry.type} is started by `sh`, so the run image must have "
+        "a shell. Plain words and variables need none."
+    )
+    text = entry.command
+    if accepts_arguments(text):
+        # Arguments that the user adds at launch are the shell's "$@".
+        text = f'{text} "$@"'
+    return _Planned(
+        type=entry.type,
+        words=None,
+        shown=entry.command,
+        command=("sh", "-c", text, entry.type),
+        working_dir=_place("", given),
+    )
+
+
+def _direct(
+    kind: str,
+    words: tuple[str, ...],
+    given: LaunchInputs,
+    working_dir: str = "",
+    shown: str | None = None,
+) -> _Planned:
+    return _Planned(
+        type=kind,
+        words=words,
+        shown=shown or " ".join(words).replace("?=", "="),
+        command=_command(words, given.venv_dir),
+        working_dir=_place(working_dir, given),
+    )
 
 
 def _command(words: Sequence[str], venv_dir: str) -> tuple[str, ...]:
-    """The words themselves, or the wrapper before them where variables are to be expanded."""
-    if not any("$" in word for word in words):
+    """The words themselves, or the wrapper before them where it has variables to see to."""
+    if not any("$" in word for word in words) and not is_assignment(words[0]):
         return tuple(words)
     python = f"{venv_dir}/bin/python"
     return (python, "-IS", f"{venv_dir}/{WRAPPER}", str(len(words)), *words)
 
 
-def _infer(
-    facts: AppFacts, packages: Mapping[str, str]
-) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
-    application = _choose(facts, packages)
-    if application is None:
-        return None, (
+def _place(folder: str, given: LaunchInputs) -> str | None:
+    """The directory to start in; None for what was uploaded, where the launcher starts anyway."""
+    place = f"{given.root}/{folder}" if folder else given.root
+    return None if place == given.app_dir else place
+
+
+def _inferred(given: LaunchInputs, notes: _Notes) -> list[_Planned]:
+    facts = given.facts or AppFacts()
+    planned = []
+    if facts.project in given.packages:
+        for name in facts.scripts:
+            if is_process_type(name):
+                planned.append(_direct(name, (name,), given))
+            else:
+                notes.warnings.append(f"[project.scripts]: {name!r} cannot be a process type")
+    types = {one.type for one in planned}
+    if WEB not in types:
+        planned += _inferred_web(facts, given, notes)
+    stem = given.script.rpartition("/")[2].removesuffix(".py")
+    if not planned and is_process_type(stem):
+        planned.append(_direct(stem, ("python", given.script), given))
+    if not planned and not notes.notices:
+        notes.notices.append(
             "No Procfile, and no web app was recognised: the image has no default process. "
-            "To add one, commit a Procfile with the line: web: <command>",
+            "To add one, commit a Procfile with the line: web: <command>"
         )
-    words = _serve(application, packages, facts)
-    if words is None:
-        server = "gunicorn" if application.interface == WSGI else "uvicorn"
-        return None, (
-            f"{application.framework} was found ({application.target}), but no server to run it "
-            f"in production. Add this line to requirements.txt: {server}",
-        )
-    return words, (f"Found {application.framework}: {application.target}",)
+    return planned
 
 
-def _choose(facts: AppFacts, packages: Mapping[str, str]) -> Application | None:
-    if "django" in packages and facts.django is not None:
-        django = facts.django
-        has_asgi_server = any(server in packages for server in ASGI_SERVERS)
-        has_wsgi_server = any(server in packages for server in WSGI_SERVERS)
-        use_asgi = django.asgi and (not django.wsgi or (has_asgi_server and not has_wsgi_server))
-        target = django.asgi if use_asgi else django.wsgi
-        if target is not None:
-            module, _, name = target.partition(":")
-            return Application(
-                module=module,
-                name=name,
-                framework="django",
-                interface=ASGI if use_asgi else WSGI,
-            )
-    for application in facts.applications:
-        if application.framework in packages:
-            return application
+def _inferred_web(facts: AppFacts, given: LaunchInputs, notes: _Notes) -> list[_Planned]:
+    candidates = applications(facts, given.packages)
+    if not candidates:
+        _say_what_is_missing(facts, given, notes)
+        return []
+    found = _servable(candidates, given.packages)
+    title = _TITLES[candidates[0].framework]
+    if found is None:
+        server = servers.USUAL_SERVER[candidates[0].interface]
+        notes.notices.append(
+            f"{title} was found ({candidates[0].target}), but no server to run it in production. "
+            f"{given.how_to_add.format(package=server)}"
+        )
+        return []
+    application, words = found
+    what = application.path if application.interface == SCRIPT else application.target
+    notes.notices.append(f"Found {title}: {what}")
+    if candidates[0].interface == ASGI and application.interface == WSGI:
+        notes.notices.append(
+            f"The settings name ASGI_APPLICATION, but no ASGI server is installed: {title} is "
+            f"served by WSGI. {given.how_to_add.format(package=servers.USUAL_SERVER[ASGI])}"
+        )
+    return [_direct(WEB, _importable(application, words, given), given, application.working_dir)]
+
+
+def _say_what_is_missing(facts: AppFacts, given: LaunchInputs, notes: _Notes) -> None:
+    missing = next((one for one in facts.applications), None)
+    if missing is not None:
+        notes.notices.append(
+            f"{missing.path} uses {_TITLES[missing.framework]}, which is not installed. "
+            f"{given.how_to_add.format(package=missing.framework)}"
+        )
+
+
+def applications(facts: AppFacts, packages: Mapping[str, str]) -> tuple[Application, ...]:
+    """What could be served, the likeliest first: its framework is installed."""
+    found: list[Application] = []
+    django = facts.django
+    if django is not None and "django" in packages:
+        targets = ((WSGI, django.wsgi), (ASGI, django.asgi))
+        for interface, target in reversed(targets) if django.declares_asgi else targets:
+            if target is not None:
+                module, _, name = target.partition(":")
+                found.append(
+                    Application(
+                        framework="django",
+                        interface=interface,
+                        path=f"{django.directory}/manage.py".removeprefix("/"),
+                        module=module,
+                        name=name,
+                        working_dir=django.directory,
+                    )
+                )
+    return (*found, *(one for one in facts.applications if one.framework in packages))
+
+
+def _servable(
+    candidates: Sequence[Application], packages: Mapping[str, str]
+) -> tuple[Application, tuple[str, ...]] | None:
+    """The first application, of the likeliest framework, for which there is a server."""
+    for application in candidates:
+        if application.framework == candidates[0].framework:
+            words = servers.command(application, packages)
+            if words is not None:
+                return application, words
     return None
 
 
-def _serve(
-    application: Application, packages: Mapping[str, str], facts: AppFacts
-) -> tuple[str, ...] | None:
-    folder = ""
-    if application.framework == "django" and facts.django is not None:
-        folder = facts.django.directory
-    if application.interface == WSGI:
-        return _serve_wsgi(application, packages, folder)
-    return _serve_asgi(application, packages, folder)
+def _importable(
+    application: Application, words: tuple[str, ...], given: LaunchInputs
+) -> tuple[str, ...]:
+    """The words, with the directory of the app's packages on the module path if it must be."""
+    installed = given.facts is not None and given.facts.project in given.packages
+    if not application.import_dir or installed:
+        return words
+    return (f"PYTHONPATH={given.root}/{application.import_dir}:${{PYTHONPATH}}", *words)
 
 
-def _serve_wsgi(
-    application: Application, packages: Mapping[str, str], folder: str
-) -> tuple[str, ...] | None:
-    target = application.target
-    call = f"{target}()" if application.is_factory else target
-    chdir = ("--chdir", folder) if folder else ()
-    if "gunicorn" in packages:
-        # gunicorn binds 0.0.0.0:$PORT by itself.
-        return ("gunicorn", *chdir, call)
-    if "waitress" in packages and not folder:
-        factory = ("--call",) if application.is_factory else ()
-        return ("waitress-serve", "--listen=0.0.0.0:${PORT}", *factory, target)
-    if "uwsgi" in packages:
-        change = ("--chdir", folder) if folder else ()
-        return (
-            "uwsgi", "--http-socket", "0.0.0.0:${PORT}", "--master", "--die-on-term",
-            *change, "--module", call,
-        )  # fmt: skip
-    return None
-
-
-def _serve_asgi(
-    application: Application, packages: Mapping[str, str], folder: str
-) -> tuple[str, ...] | None:
-    target = application.target
-    factory = ("--factory",) if application.is_factory else ()
-    if "uvicorn" in packages:
-        if "gunicorn" in packages and not application.is_factory:
-            module = "uvicorn_worker" if "uvicorn-worker" in packages else "uvicorn.workers"
-            chdir = ("--chdir", folder) if folder else ()
-            return ("gunicorn", "--worker-class", f"{module}.UvicornWorker", *chdir, target)
-        app_dir = ("--app-dir", folder) if folder else ()
-        return ("uvicorn", "--host", "0.0.0.0", "--port", "${PORT}", *app_dir, *factory, target)
-    if folder or application.is_factory:
-        return None
-    if "hypercorn" in packages:
-        return ("hypercorn", "--bind", "0.0.0.0:${PORT}", target)
-    if "granian" in packages:
-        return ("granian", "--interface", "asgi", "--host", "0.0.0.0", "--port", "${PORT}", target)
-    if "daphne" in packages:
-        return ("daphne", "--bind", "0.0.0.0", "--port", "${PORT}", target)
+def _reload(planned: Sequence[_Planned], given: LaunchInputs, notes: _Notes) -> _Planned | None:
+    """The web process with the server's own reloader; else the app with whatever reloads it."""
+    web = next((one for one in planned if one.type == WEB), None)
+    words = servers.reloading(web.words) if web and web.words else None
+    if web is not None and words is not None:
+        return _Planned(
+            type=RELOAD,
+            words=words,
+            shown=" ".join(words).replace("?=", "="),
+            command=_command(words, given.venv_dir),
+            working_dir=web.working_dir,
+        )
+    candidates = applications(given.facts or AppFacts(), given.packages)
+    for application in candidates:
+        served = servers.command(application, given.packages)
+        own = served and servers.reloading(served)
+        words = own or servers.development_server(application)
+        if words is not None:
+            words = _importable(application, words, given)
+            return _direct(RELOAD, words, given, application.working_dir)
+    notes.warnings.append(
+        "BP_LIVE_RELOAD_ENABLED is set, but there is no reload process: "
+        + (f"nothing is known to reload `{web.shown}`" if web else "there is no web process")
+    )
     return None

@@ -1,8 +1,9 @@
-"""Procfile: which processes the app names, and whether their commands need a shell. Pure.
+"""Procfile: its processes, and the words of a command that needs no shell. Pure.
 
 A command that is a plain list of words runs without a shell. Variables in its words stay to be
-expanded at launch, in a notation of their own that `launch_wrapper` reads:
-`${NAME}` for `$NAME` and `${NAME}`, `$"{NAME}"` for the same within double quotes, `$$` for `$`.
+expanded at launch, in a notation of their own that `launch_wrapper` reads: `${NAME}` for `$NAME`
+and `${NAME}`, with `:-text` or `-text` after the name as the shell has it, `$"{NAME}"` for the same
+within double quotes, `$$` for `$`. Leading words `NAME=value` set variables.
 """
 
 from __future__ import annotations
@@ -13,51 +14,26 @@ from dataclasses import dataclass
 from python_buildpack import errors
 
 _LINE = re.compile(r"(?P<type>[A-Za-z0-9_.-]+)\s*:(?P<command>.*)")
-_VARIABLE = re.compile(r"\$(?:(?P<plain>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)\})", re.ASCII)
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=", re.ASCII)
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+# A default value is taken only where it is plain text.
+_VARIABLE = re.compile(
+    rf"\$(?:(?P<plain>{_NAME})|\{{(?P<braced>{_NAME}(?::?-[A-Za-z0-9_./:@%+,=-]*)?)\}})"
+)
+_ASSIGNMENT = re.compile(rf"{_NAME}=")
+# A variable that is not quoted, in our notation; `$$` is none.
+_UNQUOTED = re.compile(r"\$\$|\$(\{[^}]*\})")
 _SHELL_CHARACTERS = frozenset("|&;<>()`*?[")
 _SHELL_WORDS = frozenset(
     [
-        "!",
-        ".",
-        ":",
-        "[",
-        "alias",
-        "break",
-        "case",
-        "cd",
-        "command",
-        "continue",
-        "do",
-        "eval",
-        "exit",
-        "export",
-        "fg",
-        "for",
-        "getopts",
-        "hash",
-        "if",
-        "jobs",
-        "local",
-        "read",
-        "readonly",
-        "return",
-        "set",
-        "shift",
-        "source",
-        "test",
-        "times",
-        "trap",
-        "type",
-        "ulimit",
-        "umask",
-        "unset",
-        "until",
-        "wait",
-        "while",
-        "{",
+        *("!", ".", ":", "[", "{", "alias", "bg", "break", "builtin", "case", "cd", "command"),
+        *("continue", "declare", "do", "eval", "exit", "export", "fg", "for", "function"),
+        *("getopts", "hash", "if", "jobs", "let", "local", "read", "readonly", "return", "set"),
+        *("shift", "source", "test", "time", "times", "trap", "type", "typeset", "ulimit", "umask"),
+        *("unalias", "unset", "until", "wait", "while", "[["),
     ]
 )
+# After these a command cannot go on with more arguments.
+_ENDS = re.compile(r"(?:[;&|(){}\\<>]|(?:^|[\s;])(?:fi|done|esac))$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,23 +81,57 @@ def _decode(data: bytes, name: str) -> str:
 
 def direct_words(command: str) -> tuple[str, ...] | None:
     """The words of a command that needs no shell, else None."""
-    words: list[str] = []
-    word: list[str] | None = None
+    parts = _split(command)
+    if parts is None:
+        return None
+    assignments: list[str] = []
+    for raw, word in parts:
+        if not _ASSIGNMENT.match(raw):
+            break
+        if "~" in raw:
+            return None
+        # The shell does not split the value of an assignment.
+        assignments.append(_UNQUOTED.sub(lambda m: f'$"{m[1]}"' if m[1] else m[0], word))
+    words = [word for _, word in parts[len(assignments) :]]
+    if words and words[0] == "exec":
+        words = words[1:]
+        if words and words[0].startswith("-"):
+            return None
+    if not words or words[0] in _SHELL_WORDS or is_assignment(words[0]):
+        return None
+    return (*assignments, *words)
+
+
+def is_assignment(word: str) -> bool:
+    """Whether a leading word sets a variable: `NAME=value`, or `NAME?=value` if it is not set."""
+    return _ASSIGNMENT.match(word.replace("?=", "=", 1)) is not None
+
+
+def accepts_arguments(command: str) -> bool:
+    """Whether `"$@"` can be added to a shell command: it ends with a command and its words."""
+    return _ENDS.search(command) is None
+
+
+def _split(command: str) -> list[tuple[str, str]] | None:
+    """Each word as it is written, and in our notation."""
+    words: list[tuple[str, str]] = []
+    word: list[str] = []
+    start: int | None = None
     position = 0
     while position < len(command):
         character = command[position]
         if character in " \t":
-            if word is not None:
-                words.append("".join(word))
-            word = None
+            if start is not None:
+                words.append((command[start:position], "".join(word)))
+            word, start = [], None
             position += 1
             continue
         if character in _SHELL_CHARACTERS:
             return None
-        if word is None:
+        if start is None:
             if character in "#~":
                 return None
-            word = []
+            start = position
         if character == "'":
             end = command.find("'", position + 1)
             if end < 0:
@@ -148,13 +158,9 @@ def direct_words(command: str) -> tuple[str, ...] | None:
         else:
             word.append(character)
             position += 1
-    if word is not None:
-        words.append("".join(word))
-    if words and words[0] == "exec":
-        words = words[1:]
-    if not words or words[0] in _SHELL_WORDS or _ASSIGNMENT.match(words[0]):
-        return None
-    return tuple(words)
+    if start is not None:
+        words.append((command[start:], "".join(word)))
+    return words
 
 
 def _literal(text: str) -> str:

@@ -35,6 +35,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(name="BP_REQUIRE_HASHES", default="false", kind="true|false", help="`true`: a package that no hash vouches for is an error"),
     Setting(name="BP_PYTHON_REFRESH", default="", help="any new value installs the packages anew"),
     Setting(name="BP_DISABLE_SBOM", default="false", kind="true|false", help="`true`: the image gets no SBOM, earlier ones are removed"),
+    Setting(name="BP_LIVE_RELOAD_ENABLED", default="false", kind="true|false", help="`true`: adds a `reload` process that restarts when a file changes"),
     Setting(name="BP_PYTHON_DISABLE", default="false", kind="true|false", help="`true`: detect fails, the buildpack stands aside"),
     Setting(name="BP_LOG_LEVEL", default="info", kind="info|debug", help="`debug` shows commands and decisions"),
 )  # fmt: skip
@@ -60,6 +61,7 @@ class Settings:
     require_hashes: bool
     refresh: str
     sbom: bool
+    live_reload: bool
     debug: bool
 
 
@@ -87,6 +89,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         require_hashes=values["BP_REQUIRE_HASHES"].lower() == "true",
         refresh=values["BP_PYTHON_REFRESH"],
         sbom=values["BP_DISABLE_SBOM"].lower() != "true",
+        live_reload=values["BP_LIVE_RELOAD_ENABLED"].lower() == "true",
         debug=values["BP_LOG_LEVEL"].lower() == "debug",
     )
 

@@ -30,8 +30,8 @@ from python_buildpack.errors import UserError
 from python_buildpack.fetch import netrc_login
 from python_buildpack.forbidden import refuse_forbidden
 from python_buildpack.index_access import grant, secrets
-from python_buildpack.launch import plan_launch
-from python_buildpack.launch_wrapper import expand
+from python_buildpack.launch import LaunchInputs, plan_launch
+from python_buildpack.launch_wrapper import command, expand
 from python_buildpack.log import Log
 from python_buildpack.main import restored
 from python_buildpack.managers import pdm_hash, pipenv, poetry
@@ -230,7 +230,15 @@ def _carry_out(folder: Path, project: Project, plan: Plan, log: Log) -> None:
         log.warning(warning)
     log.info("; ".join((*plan.venv.reasons, *plan.changed_lines, *project.packages.notices)))
     launch = plan_launch(
-        project.procfile, read_app_facts(project.root), {"flask": "3", "gunicorn": "23"}, "/v"
+        LaunchInputs(
+            procfile=project.procfile,
+            facts=read_app_facts(AppFiles(project.root)),
+            packages={"flask": "3", "gunicorn": "23", "django": "5", "gradio": "5", "a": "1"},
+            venv_dir="/v",
+            root=str(project.root),
+            app_dir=str(project.root),
+            live_reload=True,
+        )
     )
     write_launch_toml(layers_dir, launch.processes, ())
     for process in launch.processes:
@@ -238,6 +246,8 @@ def _carry_out(folder: Path, project: Project, plan: Plan, log: Log) -> None:
         for word in (*process.command, *process.args):
             if len(process.command) > 1 and process.command[1] == "-IS":
                 expand(word, {"A": " x  y "})
+        if process.command[1:2] == ("-IS",):
+            command([*process.command[4:]], [], {"A": " x  y "})
     install = project.packages.install
     if install is not None:
         lines = (*install.lines, *(line for some in install.pinned.values() for line in some))

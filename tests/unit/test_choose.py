@@ -58,6 +58,7 @@ class Fake:
     NAME: str
     FILES: tuple[str, ...]
     SETTINGS: tuple[str, ...] = ()
+    ADD_PACKAGE: str = "{package}"
 
     def found(self, names: Collection[str], settings: Settings) -> tuple[str, ...]:
         return tuple(name for name in self.FILES if name in names)

@@ -34,9 +34,11 @@ class Manager(Protocol):
     `read` turns those files into a `Declaration`: it raises `UserError` for files that cannot be
     read and for a lock that is stale; it starts no process and asks no network.
     `SETTINGS`: those it takes of the settings that concern some managers only.
+    `ADD_PACKAGE` tells a user how to require `{package}`.
     """
 
     NAME: str
+    ADD_PACKAGE: str
 
     @property
     def SETTINGS(self) -> tuple[str, ...]: ...
@@ -61,6 +63,14 @@ _ADVICE = {
     ("BP_PYTHON_GROUPS", "script"): "Write the requirements into the script's own metadata.",
     ("BP_PYTHON_EXTRAS", "script"): "Write name[extra] into the script's own metadata.",
 }
+
+
+def how_to_add(manager: str, settings: Settings) -> str:
+    """What to tell the users of `manager` when they lack `{package}`."""
+    chosen = next((one for one in (*MANAGERS, *FALLBACKS) if manager == one.NAME), pip)
+    if chosen is pip and settings.requirement_files:
+        return pip.ADD_PACKAGE.replace("requirements.txt", settings.requirement_files[0])
+    return chosen.ADD_PACKAGE
 
 
 @dataclass(frozen=True, kw_only=True)

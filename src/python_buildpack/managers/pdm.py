@@ -28,6 +28,9 @@ from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
 NAME = "pdm"
+ADD_PACKAGE = (
+    'Add this line to [project] dependencies in pyproject.toml, and run pdm lock: "{package}",'
+)
 SETTINGS = ("BP_PYTHON_GROUPS", "BP_PYTHON_EXTRAS")
 LOCK = "pdm.lock"
 _KNOWN = "versions 4.4 and 4.5"

@@ -15,6 +15,7 @@ from python_buildpack.resolution import names_with_hash
 from python_buildpack.settings import Settings
 
 NAME = "pip"
+ADD_PACKAGE = "Add this line to requirements.txt: {package}"
 _GROUPS = f"{GROUPS_FILE} [dependency-groups]"
 SETTINGS = ("BP_PIP_REQUIREMENT", "BP_PYTHON_GROUPS")
 

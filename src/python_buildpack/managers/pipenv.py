@@ -32,6 +32,7 @@ from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
 NAME = "pipenv"
+ADD_PACKAGE = 'Add this line to [packages] in Pipfile, and run pipenv lock: {package} = "*"'
 SETTINGS = ("BP_PYTHON_GROUPS",)
 LOCK = "Pipfile.lock"
 MANIFEST = "Pipfile"

@@ -36,6 +36,9 @@ from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
 NAME = "poetry"
+ADD_PACKAGE = (
+    "Run poetry add {package}: it adds a line to the dependencies in pyproject.toml, and locks"
+)
 SETTINGS = ("BP_PYTHON_GROUPS", "BP_PYTHON_EXTRAS")
 LOCK = "poetry.lock"
 MANIFEST = "pyproject.toml"

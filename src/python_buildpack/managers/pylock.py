@@ -18,6 +18,7 @@ from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
 NAME = "pylock"
+ADD_PACKAGE = "Require it where the lock is made from, and lock again: {package}"
 SETTINGS = ("BP_PYTHON_GROUPS", "BP_PYTHON_EXTRAS", "BP_PYLOCK")
 FILE = "pylock.toml"
 REPAIR = "the tool that made it"

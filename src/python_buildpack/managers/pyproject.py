@@ -14,6 +14,7 @@ from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
 NAME = "pyproject"
+ADD_PACKAGE = 'Add this line to [project] dependencies in pyproject.toml: "{package}",'
 SETTINGS = ("BP_PYTHON_GROUPS", "BP_PYTHON_EXTRAS")
 FILE = "pyproject.toml"
 

@@ -21,6 +21,7 @@ else:
     import tomli as tomllib
 
 NAME = "script"
+ADD_PACKAGE = 'Add this line to the dependencies in the script\'s metadata: "{package}",'
 SETTINGS = ("BP_PYTHON_SCRIPT",)
 _WORD = re.compile(rb"[\w./-]+\.py\b")
 

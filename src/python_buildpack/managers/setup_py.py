@@ -12,6 +12,7 @@ from python_buildpack.managers.local_projects import root_project
 from python_buildpack.settings import Settings
 
 NAME = "setup.py"
+ADD_PACKAGE = "Add this line to install_requires in setup.py or setup.cfg: {package}"
 SETTINGS = ("BP_PYTHON_EXTRAS",)
 
 

@@ -19,6 +19,9 @@ from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
 NAME = "uv"
+ADD_PACKAGE = (
+    'Add this line to [project] dependencies in pyproject.toml, and run uv lock: "{package}",'
+)
 SETTINGS = ("BP_PYTHON_GROUPS", "BP_PYTHON_EXTRAS", "BP_UV_PACKAGE")
 REPAIR = "uv lock"
 _VERSION = 1

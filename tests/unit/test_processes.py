@@ -1,0 +1,489 @@
+"""The processes of apps without a Procfile: tables over frameworks, layouts and servers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from python_buildpack.app_facts import read_app_facts
+from python_buildpack.app_files import AppFiles
+from python_buildpack.launch import LaunchInputs, LaunchPlan, plan_launch
+from python_buildpack.managers import FALLBACKS, MANAGERS, how_to_add
+from python_buildpack.procfile import parse_procfile
+from python_buildpack.settings import read_settings
+
+VENV = "/layers/venv"
+ROOT = "/workspace"
+
+FLASK = "from flask import Flask\napp = Flask(__name__)\n"
+FASTAPI = "from fastapi import FastAPI\napp = FastAPI()\n"
+STARLETTE = "from starlette.applications import Starlette\napp = Starlette(routes=[])\n"
+LITESTAR = "from litestar import Litestar, get\napp = Litestar([])\n"
+QUART = "import quart\napp = quart.Quart(__name__)\n"
+STREAMLIT = "import streamlit as st\nst.title('Hello')\n"
+GRADIO = "import gradio as gr\ndemo = gr.Interface(str, 'text', 'text')\ndemo.launch()\n"
+FACTORY = "from flask import Flask\ndef create_app(config=None):\n    app = Flask(__name__)\n    return app\n"
+MANAGE = (
+    'import os\ndef main():\n    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "{settings}")\n'
+)
+WSGI_PY = (
+    "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n"
+)
+ASGI_PY = (
+    "from django.core.asgi import get_asgi_application\napplication = get_asgi_application()\n"
+)
+WAITRESS = "waitress-serve --listen=0.0.0.0:${PORT}"
+UVICORN = "uvicorn --host 0.0.0.0 --port ${PORT}"
+HYPERCORN = "hypercorn --bind 0.0.0.0:${PORT} --workers ${WEB_CONCURRENCY:-1}"
+GRANIAN = "--host 0.0.0.0 --port ${PORT} --workers ${WEB_CONCURRENCY:-1}"
+UWSGI = (
+    "uwsgi --http-socket 0.0.0.0:${PORT} --master --die-on-term --need-app "
+    "--processes ${WEB_CONCURRENCY:-1} --module"
+)
+STREAMLIT_OPTIONS = "--server.address 0.0.0.0 --server.port ${PORT} --server.headless true"
+
+
+def django(
+    settings: str = "", folder: str = "", *, wsgi: bool = True, asgi: bool = True
+) -> dict[str, str]:
+    """What `django-admin startproject site` writes, below `folder`."""
+    files = {
+        "manage.py": MANAGE.format(settings="site.settings"),
+        "site/__init__.py": "",
+        "site/settings.py": settings,
+    }
+    files |= {"site/wsgi.py": WSGI_PY} if wsgi else {}
+    files |= {"site/asgi.py": ASGI_PY} if asgi else {}
+    return {f"{folder}{name}": text for name, text in files.items()}
+
+
+@dataclass(frozen=True)
+class Case:
+    """An app and what is installed -> its processes, and words that the log must say."""
+
+    name: str
+    files: Mapping[str, str]
+    installed: str
+    processes: Mapping[str, str] = field(default_factory=dict)
+    says: tuple[str, ...] = ()
+    working_dir: str | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def web(
+    name: str,
+    files: Mapping[str, str],
+    installed: str,
+    command: str,
+    *,
+    working_dir: str | None = None,
+    says: tuple[str, ...] = (),
+) -> Case:
+    """A case whose only process is `web`."""
+    return Case(name, files, installed, {"web": command}, says, working_dir)
+
+
+def none(name: str, files: Mapping[str, str], installed: str, *says: str) -> Case:
+    """A case without any process."""
+    return Case(name, files, installed, says=says)
+
+
+DJANGO_CASES = (
+    web("django", django(), "django gunicorn", "gunicorn site.wsgi:application",
+        says=("Found Django: site.wsgi:application",)),
+    web("django, waitress", django(), "django waitress", f"{WAITRESS} site.wsgi:application"),
+    web("django, uwsgi", django(), "django uwsgi", f"{UWSGI} site.wsgi:application"),
+    web("django, pyuwsgi", django(), "django pyuwsgi", f"{UWSGI} site.wsgi:application"),
+    web("django, granian", django(), "django granian",
+        f"granian --interface wsgi {GRANIAN} site.wsgi:application"),
+    web("django, only an ASGI server", django(), "django uvicorn",
+        f"{UVICORN} site.asgi:application"),
+    web("django, both kinds of server", django(), "django gunicorn uvicorn",
+        "gunicorn site.wsgi:application"),
+    web("django, ASGI by its settings", django('ASGI_APPLICATION = "site.asgi.application"\n'),
+        "django gunicorn uvicorn uvicorn-worker",
+        "gunicorn --worker-class uvicorn_worker.UvicornWorker site.asgi:application"),
+    web("django, ASGI by its settings, daphne",
+        django('ASGI_APPLICATION = "site.routing.application"\n'), "django daphne",
+        "daphne --bind 0.0.0.0 --port ${PORT} site.routing:application"),
+    web("django, ASGI by its settings, no ASGI server",
+        django('ASGI_APPLICATION = "site.asgi.application"\n'), "django waitress",
+        f"{WAITRESS} site.wsgi:application",
+        says=("The settings name ASGI_APPLICATION, but no ASGI server is installed",
+              "Add this line to requirements.txt: uvicorn")),
+    web("django, WSGI_APPLICATION",
+        {**django('WSGI_APPLICATION = "deploy.web.app"\n', wsgi=False), "deploy/web.py": ""},
+        "django gunicorn", "gunicorn deploy.web:app"),
+    web("django, WSGI_APPLICATION is None", django("WSGI_APPLICATION = None\n"),
+        "django gunicorn", "gunicorn site.wsgi:application"),
+    web("django, only asgi.py", django(wsgi=False), "django gunicorn uvicorn",
+        "gunicorn --worker-class uvicorn.workers.UvicornWorker site.asgi:application"),
+    web("django, nested", django(folder="backend/"), "django gunicorn",
+        "gunicorn site.wsgi:application", working_dir=f"{ROOT}/backend"),
+    web("django, nested twice, waitress", django(folder="services/web/"), "django waitress",
+        f"{WAITRESS} site.wsgi:application", working_dir=f"{ROOT}/services/web"),
+    web("django, the root's manage.py comes first", {**django(folder="old/"), **django()},
+        "django gunicorn", "gunicorn site.wsgi:application"),
+    web("django, settings package",
+        {
+            "manage.py": MANAGE.format(settings="config.settings.production"),
+            "config/__init__.py": "", "config/settings/__init__.py": "",
+            "config/settings/base.py": 'WSGI_APPLICATION = "config.wsgi_app.application"\n',
+            "config/settings/production.py": "from .base import *\n",
+            "config/wsgi_app.py": "",
+        },
+        "django gunicorn", "gunicorn config.wsgi_app:application"),
+    web("django, settings beside manage.py",
+        {"manage.py": MANAGE.format(settings="settings"), "settings.py": "", "wsgi.py": WSGI_PY},
+        "django gunicorn", "gunicorn wsgi:application"),
+    web("django, os.environ[...] in manage.py",
+        {**django(), "manage.py": 'import os\nos.environ["DJANGO_SETTINGS_MODULE"] = "site.settings"\n'},
+        "django gunicorn", "gunicorn site.wsgi:application"),
+    web("django without manage.py", {"site/__init__.py": "", "site/wsgi.py": WSGI_PY},
+        "django gunicorn", "gunicorn site.wsgi:application"),
+    none("django, no server", django(), "django",
+         "Django was found (site.wsgi:application), but no server",
+         "Add this line to requirements.txt: gunicorn"),
+    none("django is not installed", django(), "gunicorn", "site/wsgi.py uses Django",
+         "Add this line to requirements.txt: django"),
+    none("another manage.py", {"manage.py": "print('hello')\n"}, "django gunicorn",
+         "no web app was recognised"),
+)  # fmt: skip
+
+FLASK_CASES = (
+    web("flask", {"app.py": FLASK}, "flask gunicorn", "gunicorn app:app",
+        says=("Found Flask: app:app",)),
+    web("flask, main.py, other name",
+        {"main.py": "import flask\nbackend = flask.Flask('x')\n"}, "flask gunicorn",
+        "gunicorn main:backend"),
+    web("flask, waitress", {"app.py": FLASK}, "flask waitress", f"{WAITRESS} app:app"),
+    web("flask, uwsgi", {"app.py": FLASK}, "flask uwsgi", f"{UWSGI} app:app"),
+    web("flask, every server", {"app.py": FLASK}, "flask gunicorn waitress uwsgi uvicorn",
+        "gunicorn app:app"),
+    web("flask, aliases", {"app.py": "from flask import Flask as F\napplication = F(__name__)\n"},
+        "flask gunicorn", "gunicorn app:application"),
+    web("flask, subclass",
+        {"app.py": "from flask import Flask\nclass Mine(Flask):\n    pass\napp = Mine(__name__)\n"},
+        "flask gunicorn", "gunicorn app:app"),
+    web("flask, within try and if",
+        {"app.py": "import flask\ntry:\n    import x\nexcept ImportError:\n    x = None\n"
+                   "if x is None:\n    app = flask.Flask('a')\n"},
+        "flask gunicorn", "gunicorn app:app"),
+    web("flask, factory", {"app.py": FACTORY}, "flask gunicorn", "gunicorn app:create_app()"),
+    web("flask, factory, waitress", {"app.py": FACTORY}, "flask waitress",
+        f"{WAITRESS} --call app:create_app"),
+    web("flask, factory in a package", {"shop/__init__.py": FACTORY}, "flask gunicorn",
+        "gunicorn shop:create_app()"),
+    web("flask, wsgi.py calls the factory of a package",
+        {"shop/__init__.py": FACTORY, "wsgi.py": "from shop import create_app\napp = create_app()\n"},
+        "flask gunicorn", "gunicorn wsgi:app"),
+    web("flask, wsgi.py takes the object of a package",
+        {"shop/__init__.py": "", "shop/web.py": FLASK,
+         "wsgi.py": "from shop.web import app as application\n"},
+        "flask gunicorn", "gunicorn wsgi:application"),
+    web("flask, the factory's app is of a function of another module",
+        {"shop/__init__.py": "from .core import base\ndef create_app():\n    return base('x')\n",
+         "shop/core.py": "import flask\ndef base(name):\n    made = flask.Flask(name)\n    return made\n"},
+        "flask gunicorn", "gunicorn shop:create_app()"),
+    web("flask, package", {"shop/__init__.py": FLASK}, "flask gunicorn", "gunicorn shop:app"),
+    web("flask, module of a package", {"shop/__init__.py": "", "shop/app.py": FLASK},
+        "flask gunicorn", "gunicorn shop.app:app"),
+    web("flask, src layout, not installed", {"src/shop/__init__.py": FLASK}, "flask gunicorn",
+        "PYTHONPATH=/workspace/src:${PYTHONPATH} gunicorn shop:app"),
+    web("flask, src layout, installed",
+        {"src/shop/__init__.py": FLASK, "pyproject.toml": '[project]\nname = "The.Shop"\n'},
+        "flask gunicorn the-shop", "gunicorn shop:app"),
+    web("flask, run from within src", {"src/main.py": FLASK}, "flask gunicorn",
+        "gunicorn main:app", working_dir=f"{ROOT}/src"),
+    web("flask, run from within a directory",
+        {"backend/app.py": FLASK + "import models\n", "backend/models.py": ""},
+        "flask gunicorn", "gunicorn app:app", working_dir=f"{ROOT}/backend"),
+    web("flask, middleware",
+        {"app.py": FLASK + "from whitenoise import WhiteNoise\napp = WhiteNoise(app)\n"},
+        "flask gunicorn whitenoise", "gunicorn app:app"),
+    web("flask, an extension is no application",
+        {"app.py": "import flask, flask_restful\nbackend = flask.Flask('a')\n"
+                   "api = flask_restful.Api(backend)\n"},
+        "flask flask-restful gunicorn", "gunicorn app:backend"),
+    web("flask, as ASGI where that is what is installed",
+        {"app.py": FLASK + "from asgiref.wsgi import WsgiToAsgi\nasgi_app = WsgiToAsgi(app)\n"},
+        "flask asgiref uvicorn", f"{UVICORN} app:asgi_app"),
+    none("flask-cors alone", {"app.py": "from flask_cors import CORS\napp = CORS()\n"},
+         "flask-cors gunicorn", "no web app was recognised"),
+    none("flask-cors alone, though the code is Flask's", {"app.py": FLASK}, "flask-cors gunicorn",
+         "app.py uses Flask, which is not installed", "Add this line to requirements.txt: flask"),
+    none("flask in a comment and a text",
+         {"app.py": "# from flask import Flask; app = Flask(__name__)\napp = 'Flask(__name__)'\n"},
+         "flask gunicorn", "no web app was recognised"),
+    none("another Flask", {"app.py": "from mine import Flask\napp = Flask(__name__)\n"},
+         "flask gunicorn", "no web app was recognised"),
+    none("flask, only when started as a program",
+         {"app.py": "import flask\nif __name__ == '__main__':\n    app = flask.Flask('a')\n"},
+         "flask gunicorn", "no web app was recognised"),
+    none("flask, a factory that needs arguments",
+         {"app.py": FACTORY.replace("config=None", "config")}, "flask gunicorn",
+         "no web app was recognised"),
+    none("flask, the name is used for something else in the end",
+         {"app.py": FLASK + "app = make_something(1)\n"}, "flask gunicorn",
+         "no web app was recognised"),
+    none("flask, no server", {"app.py": FLASK}, "flask uvicorn",
+         "Flask was found (app:app), but no server", "Add this line to requirements.txt: gunicorn"),
+    none("no Python", {"app.py": "def (\n"}, "flask gunicorn", "no web app was recognised"),
+    none("no text", {"app.py": "\0\0\ufeff"}, "flask gunicorn", "no web app was recognised"),
+)  # fmt: skip
+
+ASGI_CASES = (
+    web("fastapi, uvicorn", {"main.py": FASTAPI}, "fastapi starlette uvicorn",
+        f"{UVICORN} main:app", says=("Found FastAPI: main:app",)),
+    web("fastapi, gunicorn and uvicorn", {"main.py": FASTAPI}, "fastapi gunicorn uvicorn",
+        "gunicorn --worker-class uvicorn.workers.UvicornWorker main:app"),
+    web("fastapi, gunicorn and uvicorn-worker", {"main.py": FASTAPI},
+        "fastapi gunicorn uvicorn uvicorn-worker",
+        "gunicorn --worker-class uvicorn_worker.UvicornWorker main:app"),
+    web("fastapi, hypercorn", {"main.py": FASTAPI}, "fastapi hypercorn", f"{HYPERCORN} main:app"),
+    web("fastapi, granian", {"main.py": FASTAPI}, "fastapi granian",
+        f"granian --interface asgi {GRANIAN} main:app"),
+    web("fastapi, daphne", {"main.py": FASTAPI}, "fastapi daphne",
+        "daphne --bind 0.0.0.0 --port ${PORT} main:app"),
+    web("fastapi, gunicorn's own ASGI worker", {"main.py": FASTAPI}, "fastapi gunicorn==25.1.0",
+        "gunicorn --worker-class asgi main:app"),
+    none("fastapi, gunicorn without an ASGI worker", {"main.py": FASTAPI}, "fastapi gunicorn==23.0.0",
+         "FastAPI was found (main:app), but no server", "Add this line to requirements.txt: uvicorn"),
+    none("fastapi, only WSGI servers", {"main.py": FASTAPI}, "fastapi waitress uwsgi",
+         "Add this line to requirements.txt: uvicorn"),
+    web("fastapi, app/main.py", {"app/__init__.py": "", "app/main.py": FASTAPI},
+        "fastapi uvicorn", f"{UVICORN} app.main:app"),
+    web("fastapi, app/main.py without __init__.py",
+        {"app/main.py": FASTAPI + "from app.routers import a\n", "app/routers/a.py": ""},
+        "fastapi uvicorn", f"{UVICORN} app.main:app"),
+    web("fastapi, src/main.py that imports src",
+        {"src/main.py": FASTAPI + "from src import db\n", "src/db.py": ""},
+        "fastapi uvicorn", f"{UVICORN} src.main:app"),
+    web("fastapi, annotated", {"main.py": "import fastapi\napp: fastapi.FastAPI = fastapi.FastAPI()\n"},
+        "fastapi uvicorn", f"{UVICORN} main:app"),
+    web("fastapi, factory",
+        {"main.py": "from fastapi import FastAPI\ndef create_app() -> FastAPI:\n    return FastAPI()\n"},
+        "fastapi uvicorn", f"{UVICORN} --factory main:create_app"),
+    web("fastapi, factory, gunicorn and uvicorn",
+        {"main.py": "from fastapi import FastAPI\ndef create_app() -> FastAPI:\n    return FastAPI()\n"},
+        "fastapi gunicorn uvicorn",
+        "gunicorn --worker-class uvicorn.workers.UvicornWorker main:create_app()"),
+    web("fastapi, factory that imports within", {"main.py":
+        "def get_app():\n    import fastapi\n    app = fastapi.FastAPI()\n    return app\n"},
+        "fastapi hypercorn", f"{HYPERCORN} main:get_app()"),
+    web("fastapi with Gradio mounted",
+        {"app.py": "import gradio as gr\n" + FASTAPI + "app = gr.mount_gradio_app(app, None, path='/')\n"},
+        "fastapi gradio uvicorn", f"{UVICORN} app:app"),
+    web("starlette", {"app.py": STARLETTE}, "starlette uvicorn", f"{UVICORN} app:app",
+        says=("Found Starlette: app:app",)),
+    web("starlette, gunicorn and uvicorn", {"app.py": STARLETTE}, "starlette gunicorn uvicorn",
+        "gunicorn --worker-class uvicorn.workers.UvicornWorker app:app"),
+    web("litestar", {"app.py": LITESTAR}, "litestar uvicorn", f"{UVICORN} app:app"),
+    web("litestar, src layout, granian", {"src/shop/__init__.py": "", "src/shop/asgi.py": LITESTAR},
+        "litestar granian",
+        "PYTHONPATH=/workspace/src:${PYTHONPATH} "
+        f"granian --interface asgi {GRANIAN} shop.asgi:app"),
+    web("quart, hypercorn that came with it", {"app.py": QUART}, "quart hypercorn",
+        f"{HYPERCORN} app:app"),
+    none("starlette is installed, FastAPI is not", {"main.py": FASTAPI}, "starlette uvicorn",
+         "main.py uses FastAPI, which is not installed"),
+)  # fmt: skip
+
+SCRIPT_CASES = (
+    web("streamlit", {"streamlit_app.py": STREAMLIT}, "streamlit",
+        f"streamlit run streamlit_app.py {STREAMLIT_OPTIONS}",
+        says=("Found Streamlit: streamlit_app.py",)),
+    web("streamlit, any script", {"Dashboard.py": STREAMLIT, "helpers.py": "x = 'streamlit'\n"},
+        "streamlit", f"streamlit run Dashboard.py {STREAMLIT_OPTIONS}"),
+    web("streamlit, from-import", {"app.py": "from streamlit import title\ntitle('x')\n"},
+        "streamlit", f"streamlit run app.py {STREAMLIT_OPTIONS}"),
+    web("streamlit beside the API that it calls", {"main.py": FASTAPI, "streamlit_app.py": STREAMLIT},
+        "fastapi uvicorn streamlit", f"{UVICORN} main:app"),
+    web("gradio", {"app.py": GRADIO}, "gradio fastapi uvicorn",
+        "GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=${PORT} python app.py",
+        says=("Found Gradio: app.py",)),
+    web("gradio, blocks, as a program",
+        {"demo.py": "import gradio\nwith gradio.Blocks() as demo:\n    pass\n"
+                    "if __name__ == '__main__':\n    demo.launch()\n"},
+        "gradio", "GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=${PORT} python demo.py"),
+    none("gradio that is never launched", {"app.py": GRADIO.replace("demo.launch()", "")}, "gradio",
+         "no web app was recognised"),
+    none("streamlit is not installed", {"app.py": STREAMLIT}, "gunicorn",
+         "app.py uses Streamlit, which is not installed",
+         "Add this line to requirements.txt: streamlit"),
+    Case("scripts of the project",
+         {"pyproject.toml": '[project]\nname = "tool"\n[project.scripts]\nserve = "tool:a"\nwork = "tool:b"\n'},
+         "tool", {"serve": "serve", "work": "work"}, ("no web process", "--entrypoint serve")),
+    Case("one script is the default",
+         {"pyproject.toml": '[project]\nname = "tool"\n[project.scripts]\nwork = "tool:b"\n'},
+         "tool", {"work": "work"}),
+    Case("scripts beside a web app",
+         {"app.py": FLASK, "pyproject.toml": '[project]\nname = "tool"\n[project.scripts]\nwork = "a:b"\n'},
+         "tool flask gunicorn", {"work": "work", "web": "gunicorn app:app"}),
+    Case("a script called web",
+         {"app.py": FLASK, "pyproject.toml": '[project]\nname = "tool"\n[project.scripts]\nweb = "a:b"\n'},
+         "tool flask gunicorn", {"web": "web"}),
+    Case("scripts of Poetry",
+         {"pyproject.toml": '[tool.poetry]\nname = "tool"\n[tool.poetry.scripts]\nwork = "tool:b"\n'},
+         "tool", {"work": "work"}),
+    none("scripts of a project that is not installed",
+         {"pyproject.toml": '[project]\nname = "tool"\n[project.scripts]\nwork = "tool:b"\n'},
+         "requests", "no web app was recognised"),
+    none("nothing", {}, "", "no web app was recognised", "web: <command>"),
+)  # fmt: skip
+
+CASES = (*DJANGO_CASES, *FLASK_CASES, *ASGI_CASES, *SCRIPT_CASES)
+
+
+def installed(names: str) -> dict[str, str]:
+    """`flask gunicorn==25.0` -> names and versions."""
+    pairs = (name.partition("==") for name in names.split())
+    return {name: version or "1.0" for name, _, version in pairs}
+
+
+def planned(
+    folder: Path,
+    files: Mapping[str, str],
+    packages: str,
+    *,
+    live_reload: bool = False,
+    script: str = "",
+    how: str = "Add this line to requirements.txt: {package}",
+) -> LaunchPlan:
+    """The processes of an app with these files."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    procfile = files.get("Procfile")
+    return plan_launch(
+        LaunchInputs(
+            procfile=parse_procfile(procfile.encode()) if procfile is not None else None,
+            facts=read_app_facts(AppFiles(folder)),
+            packages=installed(packages),
+            venv_dir=VENV,
+            root=ROOT,
+            app_dir=ROOT,
+            script=script,
+            live_reload=live_reload,
+            how_to_add=how,
+        )
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_inferred_processes(case: Case, tmp_path: Path) -> None:
+    """What is installed and what the modules say decide; the log says why, or what to add."""
+    plan = planned(tmp_path, case.files, case.installed)
+    assert dict(plan.shown) == dict(case.processes)
+    log = "\n".join((*plan.notices, *plan.warnings))
+    for words in case.says:
+        assert words in log
+    if not case.processes:
+        assert case.says, "a case without a process must say why"
+    web = next((one for one in plan.processes if one.type == "web"), None)
+    assert (web.working_dir if web else None) == case.working_dir
+    defaults = [one.type for one in plan.processes if one.default]
+    expected = ["web"] if web else [one.type for one in plan.processes]
+    assert defaults == (expected if len(expected) == 1 else [])
+
+
+def test_the_table_is_as_large_as_promised() -> None:
+    """Forty cases at least; every framework answers through every server that may be installed."""
+    assert len(CASES) >= 40
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_no_shell_and_no_migration(case: Case, tmp_path: Path) -> None:
+    """No inferred process needs a shell; none but the wrapper's has variables; none migrates."""
+    for process in planned(tmp_path, case.files, case.installed).processes:
+        assert process.command[0] not in ("sh", "bash")
+        assert "migrate" not in " ".join(process.command)
+        if any("$" in word for word in process.command):
+            assert process.command[:3] == (
+                f"{VENV}/bin/python", "-IS", f"{VENV}/pycnb/launch_wrapper.py",
+            )  # fmt: skip
+            assert int(process.command[3]) == len(process.command) - 4
+
+
+def test_a_script_by_name(tmp_path: Path) -> None:
+    """BP_PYTHON_SCRIPT's script is the process where nothing else is."""
+    plan = planned(tmp_path, {"jobs/nightly.py": "print(1)\n"}, "", script="jobs/nightly.py")
+    assert dict(plan.shown) == {"nightly": "python jobs/nightly.py"}
+    assert [one.default for one in plan.processes] == [True]
+
+
+@pytest.mark.parametrize("manager", [*MANAGERS, *FALLBACKS], ids=lambda manager: manager.NAME)
+def test_the_line_to_add_is_the_managers(manager: object, tmp_path: Path) -> None:
+    """The user is told what to write in the file that this app has."""
+    name = getattr(manager, "NAME", "")
+    plan = planned(tmp_path, {"app.py": FLASK}, "flask", how=how_to_add(name, read_settings({})))
+    files = {
+        "pip": "requirements.txt", "pipenv": "Pipfile", "setup.py": "setup.py",
+        "pylock": "the lock is made from", "script": "the script's metadata",
+    }  # fmt: skip
+    (notice,) = (text for text in plan.notices if "no server" in text)
+    assert "gunicorn" in notice
+    assert files.get(name, "pyproject.toml") in notice
+
+
+def test_the_line_to_add_names_the_file_in_use() -> None:
+    """BP_PIP_REQUIREMENT may name another file."""
+    settings = read_settings({"BP_PIP_REQUIREMENT": "requirements/prod.txt more.txt"})
+    how = how_to_add("pip", settings).format(package="gunicorn")
+    assert how == "Add this line to requirements/prod.txt: gunicorn"
+
+
+RELOADS = (
+    ("gunicorn", {"app.py": FLASK}, "flask gunicorn", "gunicorn --reload app:app"),
+    ("uvicorn", {"app.py": FASTAPI}, "fastapi uvicorn", UVICORN.replace(" ", " --reload ", 1) + " app:app"),
+    ("hypercorn", {"app.py": QUART}, "quart hypercorn", HYPERCORN.replace(" ", " --reload ", 1) + " app:app"),
+    ("granian", {"app.py": FASTAPI}, "fastapi granian", f"granian --reload --interface asgi {GRANIAN} app:app"),
+    ("uwsgi", {"app.py": FLASK}, "flask uwsgi", UWSGI.replace(" ", " --py-autoreload 1 ", 1) + " app:app"),
+    ("waitress, Flask's own", {"app.py": FLASK}, "flask waitress",
+     "flask --app app:app run --host 0.0.0.0 --port ${PORT} --reload"),
+    ("waitress, Django's own", django(), "django waitress", "python manage.py runserver 0.0.0.0:${PORT}"),
+    ("no server at all", {"app.py": FLASK}, "flask",
+     "flask --app app:app run --host 0.0.0.0 --port ${PORT} --reload"),
+    ("streamlit", {"app.py": STREAMLIT}, "streamlit",
+     f"streamlit run app.py {STREAMLIT_OPTIONS} --server.runOnSave true"),
+    ("gradio", {"app.py": GRADIO}, "gradio",
+     "GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=${PORT} gradio app.py"),
+    ("Procfile", {"Procfile": "web: gunicorn -w 2 a:b\n"}, "gunicorn", "gunicorn --reload -w 2 a:b"),
+    ("Procfile, python -m", {"Procfile": "web: python -m uvicorn a:b --port $PORT\n"}, "uvicorn",
+     "python -m uvicorn --reload a:b --port ${PORT}"),
+    ("Procfile, a variable before", {"Procfile": "web: A=1 uvicorn a:b\n"}, "uvicorn",
+     "A=1 uvicorn --reload a:b"),
+    ("Procfile, shell", {"Procfile": "web: a && b\n", "app.py": FLASK}, "flask gunicorn",
+     "gunicorn --reload app:app"),
+    ("Procfile, runserver", {"Procfile": "web: python manage.py runserver --noreload\n"}, "django",
+     "python manage.py runserver"),
+    ("Procfile with its own", {"Procfile": "web: a\nreload: b c\n"}, "", "b c"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("files", "packages", "command"), [row[1:] for row in RELOADS], ids=[row[0] for row in RELOADS]
+)
+def test_reload_process(
+    files: Mapping[str, str], packages: str, command: str, tmp_path: Path
+) -> None:
+    """`reload` is the web process with the server's own reloader, and never the default."""
+    plan = planned(tmp_path, files, packages, live_reload=True)
+    assert plan.shown["reload"] == command
+    assert not [one for one in plan.processes if one.type == "reload" and one.default]
+    without = planned(tmp_path, files, packages)
+    assert "reload" not in without.shown or "reload:" in files.get("Procfile", "")
+
+
+def test_nothing_reloads(tmp_path: Path) -> None:
+    """A warning says that there is no such process."""
+    plan = planned(tmp_path, {"Procfile": "web: ./serve\n"}, "", live_reload=True)
+    assert "reload" not in plan.shown
+    assert "nothing is known to reload `./serve`" in plan.warnings[0]
