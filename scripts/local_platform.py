@@ -164,10 +164,30 @@ def run_phases(space: Workspace, app: Path, settings: Mapping[str, str] | None =
     return Build(code=done.code, log=log, seconds=time.monotonic() - started_at)
 
 
-def _phase(space: Workspace, name: str, arguments: Sequence[str]) -> Build:
+def run_builder(
+    space: Workspace, app: Path, api: str, settings: Mapping[str, str] | None = None
+) -> Build:
+    """Detector and builder alone, at this Platform API: the layers can be launched, no image is made.
+
+    This is how older platforms are tried that know no OCI layout.
+    """
+    fresh(space, app, settings or {})
+    layers, root = str(space.layers), space.root
+    common = [
+        "-buildpacks", str(root / "buildpacks"), "-platform", str(root / "platform"),
+        "-app", str(space.app), "-layers", layers,
+        "-group", f"{layers}/group.toml", "-plan", f"{layers}/plan.toml",
+    ]  # fmt: skip
+    detected = _phase(space, "detector", [*common, "-order", str(root / "order.toml")], api)
+    if detected.code:
+        return detected
+    return _phase(space, "builder", common, api)
+
+
+def _phase(space: Workspace, name: str, arguments: Sequence[str], api: str = PLATFORM_API) -> Build:
     environ = {
         **os.environ,
-        "CNB_PLATFORM_API": PLATFORM_API,
+        "CNB_PLATFORM_API": api,
         "CNB_EXPERIMENTAL_MODE": "warn",
         "CNB_NO_COLOR": "true",
     }
