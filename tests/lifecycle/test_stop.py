@@ -60,11 +60,16 @@ def test_stop(
         },
         stdout=subprocess.PIPE,
         text=True,
+        # A shell's background job, which CI may be, hands on an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         while not (told.exists() and told.read_text().count(" ")) and process.poll() is None:
             time.sleep(0.05)
         process.send_signal(number)
-        output, _ = process.communicate(timeout=60)
+        try:
+            output, _ = process.communicate(timeout=120)
+        finally:
+            process.kill()
     assert process.returncode == 1
     assert "[stopped]" in output
     assert "Traceback" not in output
