@@ -9,18 +9,31 @@ IMAGE ?= my-app
 RUNTIME ?= archive
 ARCH ?=
 SECONDS ?= 600
+OFFLINE ?=
+RELEASES ?=
 
 .PHONY: help venv demo image package release-list runtime-archive check test test-unit test-fuzz fuzz test-lifecycle test-managers test-pack clean
+
+# Runs a suite, and notes how long it took for the summary of `make test` and .ci/run.
+define suite
+@mkdir -p build; started=$$(date +%s); $(PY) -m pytest $(1) -q; code=$$?; \
+took="$@: $$(($$(date +%s) - started)) s"; echo "$$took"; echo "$$took" >> build/times.txt; exit $$code
+endef
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
 
 venv: $(VENV)/.done ## the development environment, from hash-locked requirements
 
+# A link leads to an environment that others use too: never emptied, never changed.
 $(VENV)/.done: requirements/dev.txt
-	$(PYTHON) -m venv --clear $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@touch $@
+	@if [ -L $(VENV) ]; then \
+	    echo "$(VENV) is a link: left as it is (requirements/dev.txt may be newer)"; \
+	else \
+	    $(PYTHON) -m venv --clear $(VENV) && \
+	    $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt && \
+	    touch $@; \
+	fi
 
 demo: venv ## build APP into an image with the real lifecycle, start it, ask it for a page
 	@$(RUN) scripts/demo.py --app $(APP)
@@ -28,8 +41,9 @@ demo: venv ## build APP into an image with the real lifecycle, start it, ask it 
 image: venv ## build APP into IMAGE with pack and Docker
 	@$(RUN) scripts/image.py --app $(APP) --image $(IMAGE)
 
-package: venv ## the self-contained buildpack under dist/ (ARCH=amd64|arm64, RUNTIME=archive|host)
-	@$(RUN) scripts/package.py $(if $(ARCH),--arch $(ARCH)) --runtime $(RUNTIME)
+package: venv ## the self-contained buildpack under dist/ (ARCH=amd64|arm64 RUNTIME=archive|host OFFLINE="3.12 3.13" RELEASES=list)
+	@$(RUN) scripts/package.py $(if $(ARCH),--arch $(ARCH)) --runtime $(RUNTIME) \
+	    --offline "$(OFFLINE)" --releases "$(RELEASES)" $(if $(OUT),--out $(OUT))
 
 release-list: venv ## regenerate the list of Python releases
 	@$(RUN) scripts/release_list.py
@@ -41,25 +55,28 @@ check: venv ## types and style
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 
-test: check test-unit test-fuzz test-lifecycle test-managers test-pack ## everything
+test: ## everything, with a summary of the times
+	@rm -f build/times.txt
+	@$(MAKE) --no-print-directory check test-unit test-fuzz test-lifecycle test-managers test-pack; \
+	code=$$?; cat build/times.txt 2>/dev/null; exit $$code
 
 test-unit: venv ## tables and properties: no network, no processes
-	$(PY) -m pytest tests/unit -q
+	$(call suite,tests/unit)
 
 test-fuzz: venv ## odd files for every parser, a few of each
-	$(PY) -m pytest tests/fuzz -q
+	$(call suite,tests/fuzz)
 
 fuzz: venv ## odd files for every parser, for SECONDS
 	FUZZ_SECONDS=$(SECONDS) $(PY) -m pytest tests/fuzz -q -k odd_file -o timeout=0
 
 test-lifecycle: venv ## the real lifecycle on this machine
-	$(PY) -m pytest tests/lifecycle -q
+	$(call suite,tests/lifecycle)
 
 test-managers: venv ## each package manager's lock, held to the tool itself
-	$(PY) -m pytest tests/managers -q
+	$(call suite,tests/managers)
 
 test-pack: venv ## pack and Docker
-	$(PY) -m pytest tests/pack -q
+	$(call suite,tests/pack)
 
 clean: ## remove what was made here
 	rm -rf build dist $(VENV)

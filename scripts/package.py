@@ -9,35 +9,28 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from packaging.version import Version
-
 import runtime_archive
 from cnb.toml import read_toml
-from go_tools import cache_dir
+from package_runtimes import PackageError as PackageError
+from package_runtimes import RuntimeSource, from_archives, from_host
 from python_buildpack import runtime
 from python_buildpack.errors import UserError
-from python_buildpack.fetch import download
-from python_buildpack.log import Log
-from python_buildpack.releases import DEFAULT_MINOR, Release, builtin_releases, parse_releases
+from python_buildpack.releases import Release
 
 ROOT = Path(__file__).resolve().parent.parent
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 PIP_MINORS = {"pip.txt": "3.13", "pip-3.9.txt": "3.9", "pip-3.8.txt": "3.8"}
+MTIME = 315532801  # what the lifecycle gives to every file of an image
 PLATFORMS = ("manylinux_2_17", "manylinux2014", "manylinux_2_28")
-
-
-class PackageError(Exception):
-    """Raised with a text for the user when the package cannot be made."""
 
 
 def main() -> int:
@@ -45,10 +38,15 @@ def main() -> int:
     parser.add_argument("--arch", choices=sorted(MACHINES), default=runtime_archive.this_arch())
     parser.add_argument("--runtime", choices=("archive", "host"), default="archive")
     parser.add_argument("--python", help="the CPython that RUNTIME=host packs")
+    parser.add_argument("--releases", default="", help="release list in place of the built-in one")
+    parser.add_argument("--offline", default="", help="Python versions to bring along: 3.12 3.13")
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     given = parser.parse_args()
     try:
-        made = package(given.arch, given.runtime, given.out, given.python)
+        made = package(
+            given.arch, given.runtime, given.out,
+            python=given.python, releases=given.releases, offline=given.offline.split(),
+        )  # fmt: skip
     except UserError as error:
         print(f"{error.title}\n{error.body}", file=sys.stderr)
         if error.id == "download-failed":
@@ -76,8 +74,20 @@ def version() -> str:
     return str(read_toml(ROOT / "buildpack.toml")["buildpack"]["version"])
 
 
-def package(arch: str, source: str, out: Path, host_python: str | None = None) -> Path:
-    """Make the directory. Raises `PackageError`, or `UserError` for a failed download."""
+def package(
+    arch: str,
+    source: str,
+    out: Path,
+    *,
+    python: str | None = None,
+    releases: str = "",
+    offline: Sequence[str] = (),
+) -> Path:
+    """Make the directory; its bytes are a function of the sources alone.
+
+    `source` is `archive` or `host`, `releases` a release list of one's own, `offline` the versions
+    to bring along. Raises `PackageError`, or `UserError` for a failed download.
+    """
     # Whoever builds with it must be able to read it, whatever the umask is here.
     os.umask(0o022)
     final = out / f"python-buildpack-{version()}-linux-{arch}"
@@ -87,12 +97,17 @@ def package(arch: str, source: str, out: Path, host_python: str | None = None) -
         made = work / "package"
         made.mkdir()
         copy_source(made)
-        release = provide_runtime(made, work, arch, source, host_python)
-        install_vendor(made, arch, release.version)
+        runtimes = (
+            from_host(arch, python, offline, work / "host")
+            if source == "host"
+            else from_archives(arch, releases)
+        )
+        provide_runtimes(made, work, arch, runtimes, offline)
+        install_vendor(made, arch, runtimes.default.version)
         install_uv(made, work, arch)
         install_pip_wheels(made, work)
-        compile_code(made, work, arch, release)
-        made.chmod(0o755)
+        compile_code(made, interpreter(made / "runtime", work, runtimes, runtimes.default))
+        settle(made)
         if final.exists():
             shutil.rmtree(final)
         made.rename(final)
@@ -107,108 +122,42 @@ def copy_source(made: Path) -> None:
         shutil.copytree(ROOT / name, made / name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
+def provide_runtimes(
+    made: Path, work: Path, arch: str, source: RuntimeSource, offline: Sequence[str]
+) -> None:
+    """The runtime that runs the buildpack and that apps get by default, and those of `offline`."""
+    if source.own_list is not None:
+        (made / "src/python_buildpack/data/releases.json").write_bytes(source.own_list)
+    provide_runtime(made / "runtime", work, arch, source, source.default)
+    chosen = {release.name: release for release in (source.newest(one, arch) for one in offline)}
+    for name, release in sorted(chosen.items()):
+        if release != source.default:
+            provide_runtime(made / "runtimes" / name, work, arch, source, release)
+
+
 def provide_runtime(
-    made: Path, work: Path, arch: str, source: str, host_python: str | None
-) -> Release:
-    """The runtime that runs the buildpack, and that apps get by default."""
-    folder = made / "runtime"
-    if source == "host":
-        if arch != runtime_archive.this_arch():
-            raise PackageError(
-                f"RUNTIME=host makes a package for {runtime_archive.this_arch()} only."
-            )
-        host = work / "host"
-        runtime_archive.pack(host_python or find_host_python(), host)
-        listed = (host / "releases.json").read_bytes()
-        (release,) = parse_releases(listed, "the host's CPython", base="")
-        (made / "src/python_buildpack/data/releases.json").write_bytes(listed)
-        archive = host / release.url
-    else:
-        release = newest_default(arch)
-        archive = fetch_archive(release)
+    folder: Path, work: Path, arch: str, source: RuntimeSource, release: Release
+) -> None:
+    """A runtime as the buildpack copies it into a layer: unpacked, trimmed, byte-compiled."""
+    archive = source.archive(release)
     runtime.unpack(archive, folder / "cpython")
     if "install_only_stripped" not in archive.name:
         runtime.strip_tree(folder / "cpython")
     minor = runtime.find_minor(folder / "cpython", archive.name)
-    runtime.compile_runtime(folder / "cpython", minor, interpreter(folder, work, arch, release))
+    runtime.compile_runtime(folder / "cpython", minor, interpreter(folder, work, source, release))
     (folder / "release.json").write_text(json.dumps(asdict(release), indent=2) + "\n")
-    return release
 
 
-def interpreter(folder: Path, work: Path, arch: str, release: Release) -> Path:
-    """A CPython of the packaged version that runs on this machine."""
-    name = "python" + ".".join(release.version.split(".")[:2])
-    if arch == runtime_archive.this_arch():
+def interpreter(folder: Path, work: Path, source: RuntimeSource, release: Release) -> Path:
+    """A CPython of that version that runs on this machine: of another architecture, nothing does."""
+    here = runtime_archive.this_arch()
+    name = f"python{'.'.join(release.version.split('.')[:2])}{'t' if release.free_threaded else ''}"
+    if release.arch == here:
         return folder / "cpython" / "bin" / name
-    root = work / "interpreter"
+    root = work / "interpreters" / release.name
     if not root.exists():
-        twin = [
-            one
-            for one in builtin_releases()
-            if (one.version, one.free_threaded) == (release.version, release.free_threaded)
-            and one.arch == runtime_archive.this_arch()
-        ]
-        if not twin:
-            raise PackageError(f"There is no Python {release.version} for this machine.")
-        runtime.unpack(fetch_archive(twin[0]), root)
+        runtime.unpack(source.archive(source.newest(release.name, here)), root)
     return root / "bin" / name
-
-
-def newest_default(arch: str) -> Release:
-    """The newest patch of the default minor version."""
-    fitting = [
-        release
-        for release in builtin_releases()
-        if release.arch == arch
-        and not release.free_threaded
-        and release.version.startswith(f"{DEFAULT_MINOR}.")
-    ]
-    return max(fitting, key=lambda release: Version(release.version))
-
-
-def fetch_archive(release: Release) -> Path:
-    """The release's archive, kept for the next time."""
-    path = cache_dir() / "archives" / release.sha256 / release.file_name
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        mirror = os.environ.get("BP_DEPENDENCY_MIRROR")
-        download(
-            release.url, path, sha256=release.sha256, log=Log(), environ=os.environ, mirror=mirror
-        )
-    return path
-
-
-def find_host_python() -> str:
-    """An installed CPython of the default minor version, else the newest one."""
-    found: dict[str, Version] = {}
-    for path in host_pythons():
-        try:
-            facts = runtime_archive.probe(str(path))
-        except (OSError, subprocess.CalledProcessError, ValueError):
-            continue
-        if not facts["free_threaded"]:
-            found[str(path)] = Version(facts["version"])
-    usable = {path: number for path, number in found.items() if number >= Version("3.10")}
-    if not usable:
-        raise PackageError("No CPython 3.10 or newer was found on this machine.")
-    default = {p: n for p, n in usable.items() if str(n).startswith(f"{DEFAULT_MINOR}.")}
-    choice = default or usable
-    return max(choice, key=lambda path: choice[path])
-
-
-def host_pythons() -> Iterator[Path]:
-    """The interpreters of this machine: those of pyenv, then PATH, then the one that runs this."""
-    seen: set[Path] = set()
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    folders = sorted(pyenv.glob("versions/3.*/bin"))
-    folders += [Path(entry) for entry in os.environ.get("PATH", "").split(":") if entry]
-    folders.append(Path(sys.base_prefix) / "bin")
-    for folder in folders:
-        for path in sorted(folder.glob("python3.*")):
-            if not re.fullmatch(r"python3\.\d+", path.name) or path.resolve() in seen:
-                continue
-            seen.add(path.resolve())
-            yield path
 
 
 def pip(*arguments: str) -> None:
@@ -276,16 +225,24 @@ def install_pip_wheels(made: Path, work: Path) -> None:
             shutil.copy(wheel, target / wheel.name)
 
 
-def compile_code(made: Path, work: Path, arch: str, release: Release) -> None:
+def compile_code(made: Path, python: Path) -> None:
     """Byte-compile the code and its dependencies: where it will lie, nobody can write."""
     place = f"/cnb/buildpacks/pycnb_python/{version()}"
     command = [
-        str(interpreter(made / "runtime", work, arch, release)), "-I", "-B", "-m", "compileall",
-        "-q", "-f",
+        str(python), "-s", "-B", "-m", "compileall", "-q", "-f",
         "--invalidation-mode", "unchecked-hash", "-s", str(made), "-p", place,
         str(made / "src"), str(made / "vendor"),
     ]  # fmt: skip
-    subprocess.run(command, check=True, env={"LC_ALL": "C.UTF-8"})
+    environ = {"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}  # the seed decides some of the bytes
+    subprocess.run(command, check=True, env=environ, cwd=made / "src")
+
+
+def settle(made: Path) -> None:
+    """The same modes and times on whichever machine this is made."""
+    for path in (made, *made.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+        os.utime(path, (MTIME, MTIME), follow_symlinks=False)
 
 
 def pack_file(made: Path, arch: str) -> Path:

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +44,24 @@ print(json.dumps({
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def main() -> None:
+class ArchiveError(Exception):
+    """Raised with a text for the user when an installation cannot be packed."""
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", required=True)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    release = pack(given.python, given.out)
+    try:
+        release = pack(given.python, given.out)
+    except ArchiveError as error:
+        print(error, file=sys.stderr)
+        return 1
     print(
         f"Wrote {given.out / str(release['url'])} ({release['version']}, sha256 {release['sha256']})"
     )
+    return 0
 
 
 def this_arch() -> str:
@@ -144,15 +154,43 @@ def bundle_libraries(root: Path, installed: Path) -> None:
         (lib / name).chmod(0o755)
         elf.append(lib / name)
     for path in sorted(elf):
-        up = os.path.relpath(lib, path.parent)
-        rpath = "$ORIGIN" if up == "." else f"$ORIGIN/{up}"
-        # RPATH, not RUNPATH: it also serves the libraries' own needs, before LD_LIBRARY_PATH.
-        subprocess.run([patchelf(), "--force-rpath", "--set-rpath", rpath, str(path)], check=True)
+        if has_sections(path):
+            set_relative_path(path, lib)
+        else:
+            check_relative_path(path, lib, libraries_of(path, installed))
 
 
-def libraries_of(path: Path, installed: Path) -> dict[str, Path]:
+def has_sections(path: Path) -> bool:
+    """Whether an ELF file still has its table of sections, without which nothing can edit it."""
+    with path.open("rb") as file:
+        return file.read(64)[60:62] != b"\0\0"
+
+
+def set_relative_path(path: Path, lib: Path) -> None:
+    """Have an ELF file look for its libraries in `lib`, wherever both are moved to."""
+    up = os.path.relpath(lib, path.parent)
+    rpath = "$ORIGIN" if up == "." else f"$ORIGIN/{up}"
+    # RPATH, not RUNPATH: it also serves the libraries' own needs, before LD_LIBRARY_PATH.
+    command = [patchelf(), "--force-rpath", "--set-rpath", rpath, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ArchiveError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+
+
+def check_relative_path(path: Path, lib: Path, needed: Mapping[str, Path]) -> None:
+    """Raise `ArchiveError` where an ELF file does not find `needed` in `lib` by itself."""
+    found = {name: file.resolve().parent for name, file in libraries_of(path, None).items()}
+    missing = [name for name in needed if found.get(name) != lib.resolve()]
+    if missing:
+        raise ArchiveError(
+            f"{path.name} is stripped of its table of sections, and without that nothing can change "
+            f"where it looks for {', '.join(sorted(missing))}. Pack that CPython as it was built."
+        )
+
+
+def libraries_of(path: Path, installed: Path | None) -> dict[str, Path]:
     """Name -> file of the shared libraries that `path` needs and a run image may lack."""
-    environ = {**os.environ, "LD_LIBRARY_PATH": str(installed)}
+    environ = {**os.environ, "LD_LIBRARY_PATH": str(installed or "")}
     done = subprocess.run(
         ["ldd", str(path)], env=environ, capture_output=True, text=True, check=False
     )
@@ -206,4 +244,4 @@ def add_to_list(path: Path, release: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -616,6 +616,18 @@ def download_failed(url: str, why: str) -> UserError:
     )
 
 
+def with_packaged_runtimes(error: UserError, versions: Sequence[str]) -> UserError:
+    """A failed download of a runtime, with those that need none."""
+    if error.id != "download-failed" or not versions:
+        return error
+    return UserError(
+        error.id,
+        error.title,
+        f"{error.body}\nThis buildpack brings Python {' and '.join(sorted(versions))}: "
+        "an app that asks for one of them needs no download.",
+    )
+
+
 def certificate_untrusted(url: str, why: str, trusted: object) -> UserError:
     bundle = trusted if isinstance(trusted, str) else "Mozilla, as this buildpack brings them"
     return UserError(

@@ -22,7 +22,7 @@ from cnb.layers import (
     write_layer_toml,
 )
 from cnb.sbom import remove_sbom
-from python_buildpack import installer, launch, launch_wrapper, layers, venv
+from python_buildpack import errors, installer, launch, launch_wrapper, layers, venv
 from python_buildpack.distribution import Distribution
 from python_buildpack.exec_d import web_concurrency
 from python_buildpack.fetch import download
@@ -89,13 +89,23 @@ def work_directory() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def packaged_runtimes(buildpack_dir: Path) -> dict[Path, dict[str, Any]]:
+    """The runtimes that the package brings, each with its entry of the release list."""
+    records = (
+        buildpack_dir / "runtime" / "release.json",
+        *sorted(buildpack_dir.glob("runtimes/*/release.json")),
+    )
+    return {
+        record.with_name("cpython"): json.loads(record.read_text())
+        for record in records
+        if record.is_file()
+    }
+
+
 def packaged_runtime(buildpack_dir: Path, release: Release) -> Path | None:
-    """The package's own runtime, where it is `release`."""
-    record = buildpack_dir / "runtime" / "release.json"
-    runtime = buildpack_dir / "runtime" / "cpython"
-    if not record.is_file() or not runtime.is_dir():
-        return None
-    return runtime if json.loads(record.read_text()).get("sha256") == release.sha256 else None
+    """The package's runtime that is `release`, where it brings that one."""
+    found = packaged_runtimes(buildpack_dir).items()
+    return next((path for path, entry in found if entry["sha256"] == release.sha256), None)
 
 
 def provide_python(shop: Workshop) -> None:
@@ -141,13 +151,19 @@ def _install_runtime(shop: Workshop) -> None:
         return
     archive = shop.work_dir / release.file_name
     shop.log.info(f"Downloading {release.file_name}")
-    download(
-        replaced_url(release.url, release.sha256, shop.settings.mirror, shop.context.bindings),
-        archive,
-        sha256=release.sha256,
-        log=shop.log,
-        environ=with_netrc(shop.context.environ, shop.sources, shop.work_dir),
-    )
+    try:
+        download(
+            replaced_url(release.url, release.sha256, shop.settings.mirror, shop.context.bindings),
+            archive,
+            sha256=release.sha256,
+            log=shop.log,
+            environ=with_netrc(shop.context.environ, shop.sources, shop.work_dir),
+        )
+    except errors.UserError as error:
+        brought = packaged_runtimes(shop.context.buildpack_dir).values()
+        raise errors.with_packaged_runtimes(
+            error, [entry["version"] for entry in brought]
+        ) from None
     install_runtime(archive, shop.python_dir)
     archive.unlink(missing_ok=True)
 

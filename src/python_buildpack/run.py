@@ -23,9 +23,11 @@ def child_environment(environ: Mapping[str, str], extra: Mapping[str, str]) -> d
     return {**kept, **extra}
 
 
-def capture(command: Sequence[str | Path], *, environ: Mapping[str, str]) -> tuple[int, str]:
+def capture(
+    command: Sequence[str | Path], *, environ: Mapping[str, str], cwd: Path | None = None
+) -> tuple[int, str]:
     """Run `command` quietly; its exit code and output. Raises `OSError` when it does not start."""
-    with _started(command, environ, None) as process:
+    with _started(command, environ, cwd) as process:
         output, _ = process.communicate()
     return process.returncode, output
 

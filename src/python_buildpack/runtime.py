@@ -297,20 +297,25 @@ def compile_runtime(root: Path, minor: str, interpreter: Path | None = None) -> 
     as the sources' path, so that the bytes do not depend on where this happens.
     """
     python = interpreter or root / "bin" / f"python{minor}"
+    library = root / "lib" / f"python{minor}"
+    # Before 3.11, the bytes also depend on the order of compilation and on the hash seed; -I would
+    # ignore the latter. Instead of it: an empty environment, and the library itself for '' on the path.
+    in_order = int(minor.removesuffix("t").split(".")[1]) < 11
     command = [
         # -B and -f: else what compileall itself imports is left compiled the usual way.
-        str(python), "-I", "-S", "-B", "-m", "compileall", "-q", "-f", "-j", "0",
-        "--invalidation-mode", "unchecked-hash",
-        "-s", str(root), "-p", USUAL_PLACE, str(root / "lib" / f"python{minor}"),
+        str(python), "-s", "-S", "-B", "-m", "compileall", "-q", "-f", "-j", "1" if in_order else "0",
+        "--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", USUAL_PLACE, str(library),
     ]  # fmt: skip
     try:
-        code, output = capture(command, environ={"LC_ALL": "C.UTF-8"})
+        code, output = capture(
+            command, environ={"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}, cwd=library
+        )
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOEXEC, errno.EACCES):
             raise
         raise errors.runtime_unusable(minor, str(error)) from None
     # 1: some file did not compile, which lib2to3's own samples never do; other codes: no start.
-    if code not in (0, 1) or not (root / "lib" / f"python{minor}" / "__pycache__").is_dir():
+    if code not in (0, 1) or not (library / "__pycache__").is_dir():
         if "No space left" in output:
             raise errors.disk_full("byte-compiling the Python runtime")
         raise errors.runtime_unusable(minor, output.strip()[-2000:])

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 import pytest
 
+import host_python
 import local_platform
 import package
 import runtime_archive
@@ -149,7 +150,7 @@ def host() -> Iterator[Host]:
 def other_runtime(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], bytes]:
     """An archive that is not the package's own, so that it must be downloaded; its list entry."""
     out = tmp_path_factory.mktemp("runtime")
-    release = runtime_archive.pack(package.find_host_python(), out)
+    release = runtime_archive.pack(host_python.find_host_python(), out)
     data = gzip.compress(gzip.decompress((out / release["url"]).read_bytes()), 1, mtime=1)
     return {**release, "sha256": hashlib.sha256(data).hexdigest()}, data
 

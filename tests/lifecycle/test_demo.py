@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.lifecycle.conftest import BUILDER, Host
 
-import package
+import host_python
 import runtime_archive
 from lifecycle import ensure_lifecycle
 
@@ -30,7 +30,7 @@ def test_demo_of_an_unprivileged_user(shelter: Path, buildpack: Path, host: Host
     shutil.copytree(built, home / "cache" / built.name, symlinks=True)
     # This environment's own interpreter may lie where that user cannot go.
     root = home / "pyenv" / "versions" / "copy"
-    facts = runtime_archive.probe(package.find_host_python())
+    facts = runtime_archive.probe(host_python.find_host_python())
     runtime_archive.copy_installation(facts, root)
     runtime_archive.bundle_libraries(root, Path(facts["prefix"]) / "lib")
     (python,) = (root / "bin").glob("python3.*")

@@ -19,8 +19,8 @@ import pytest
 from tests.lifecycle.conftest import EXAMPLES
 from tests.lifecycle.test_build import passed, reused
 
+import host_python
 import oci_layout
-import package
 import runtime_archive
 from local_platform import APP_IMAGE, BUILDPACK_ID, Workspace, create
 from python_buildpack.releases import DEFAULT_MINOR
@@ -39,7 +39,7 @@ def own(buildpack: Path) -> Entry:
 def another(own: Entry, shelter: Path) -> Entry:
     """A CPython of another minor version, packed; on a machine without one, the package's own."""
     minor = minor_of(own["version"])
-    for python in package.host_pythons():
+    for python in host_python.host_pythons():
         facts = runtime_archive.probe(str(python))
         if facts["version"].startswith("3.1") and not facts["version"].startswith(f"{minor}."):
             entry = runtime_archive.pack(str(python), shelter / "another")

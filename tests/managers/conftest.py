@@ -17,7 +17,7 @@ from tests.lifecycle.conftest import binaries, buildpack, shelter, space
 from tests.managers.market import Market, open_market
 from tests.managers.simple_index import SimpleIndex
 
-import package
+import host_python
 from cnb.toml import read_toml
 from go_tools import cache_dir
 from local_platform import Workspace, create, free_port, get, started
@@ -198,7 +198,7 @@ def tool(uv: Path) -> Callable[[str], Path]:
             return target / "bin"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(target, ignore_errors=True)
-        python = package.find_host_python()
+        python = host_python.find_host_python()
         checked_run(
             [uv, "venv", "--no-config", "--no-python-downloads", "--python", python, target],
             env=os.environ,
@@ -219,7 +219,7 @@ def tool(uv: Path) -> Callable[[str], Path]:
 def author(uv: Path, shelter: Path) -> Path:
     """An environment in which locks are made: nothing is ever installed into it."""
     target = shelter / "author"
-    python = package.find_host_python()
+    python = host_python.find_host_python()
     checked_run(
         [uv, "venv", "--no-config", "--no-python-downloads", "--python", python, target],
         env=plain_environment(shelter),
