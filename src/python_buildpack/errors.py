@@ -407,6 +407,40 @@ def committed_program(line: int, program: str, name: str, folder: str) -> UserEr
     )
 
 
+def hook_not_executable(name: str) -> UserError:
+    return UserError(
+        "hook-not-executable",
+        f"{name} is not executable",
+        f"Fix: chmod +x {name}\nand commit that: git update-index --chmod=+x {name}",
+    )
+
+
+def hook_cannot_start(name: str, why: str) -> UserError:
+    return UserError(
+        "hook-cannot-start",
+        f"{name} cannot be started",
+        f"{why}\nThe first line must name a program that the build image has, such as #!/bin/sh.",
+    )
+
+
+def hook_failed(name: str, code: int) -> UserError:
+    ended = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
+    return UserError(
+        "hook-failed",
+        f"{name} {ended}",
+        f"Its own words are above. Correct it, or let it end with 0 where that does not matter.\n"
+        f"It is part of the app: without the file {name} nothing is run.",
+    )
+
+
+def collectstatic_failed(id: str, code: int, cause: str) -> UserError:
+    return UserError(
+        f"collectstatic-{id}",
+        f"Django's collectstatic failed (exit code {code})",
+        f"Django's own words are above.\n{cause}\nTo build without it: DISABLE_COLLECTSTATIC=1.",
+    )
+
+
 def script_without_metadata(name: str) -> UserError:
     return UserError(
         "script-without-metadata",

@@ -27,6 +27,7 @@ from python_buildpack.distribution import Distribution
 from python_buildpack.exec_d import web_concurrency
 from python_buildpack.fetch import download
 from python_buildpack.index_access import Access, grant, secrets, with_netrc
+from python_buildpack.kept_trees import keep_tree, restore_tree
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
 from python_buildpack.mirrors import replaced_url
@@ -35,7 +36,7 @@ from python_buildpack.plan import Plan
 from python_buildpack.project import Project
 from python_buildpack.releases import Release
 from python_buildpack.resolution import installed_artifact
-from python_buildpack.runtime import copy_runtime, install_runtime
+from python_buildpack.runtime import copy_runtime, install_runtime, link_interpreter
 from python_buildpack.settings import Settings
 from python_buildpack.shared_libraries import missing_libraries
 from python_buildpack.tools import Tools
@@ -65,6 +66,10 @@ class Workshop:
     @property
     def cache_dir(self) -> Path:
         return self.context.layers_dir / layers.PIP_CACHE
+
+    @property
+    def kept_dir(self) -> Path:
+        return self.cache_dir / "kept"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,13 +148,16 @@ def build_environment(python_dir: Path, release: Release) -> tuple[EnvFile, ...]
     )
 
 
-def _install_runtime(shop: Workshop) -> None:
+def _install_runtime(shop: Workshop, *, byte_code: bool = True) -> None:
     release = shop.plan.release
     packaged = packaged_runtime(shop.context.buildpack_dir, release)
     if packaged is not None:
         copy_runtime(packaged, shop.python_dir)
         return
     archive = shop.work_dir / release.file_name
+    if archive.exists():  # it is lent for several steps
+        install_runtime(archive, shop.python_dir, byte_code=byte_code)
+        return
     shop.log.info(f"Downloading {release.file_name}")
     try:
         download(
@@ -164,8 +172,7 @@ def _install_runtime(shop: Workshop) -> None:
         raise errors.with_packaged_runtimes(
             error, [entry["version"] for entry in brought]
         ) from None
-    install_runtime(archive, shop.python_dir)
-    archive.unlink(missing_ok=True)
+    install_runtime(archive, shop.python_dir, byte_code=byte_code)
 
 
 def interpreter_name(release: Release) -> str:
@@ -175,23 +182,46 @@ def interpreter_name(release: Release) -> str:
 
 
 @contextlib.contextmanager
-def _interpreter(shop: Workshop) -> Iterator[Path]:
-    """The layer's interpreter, lent for this step where the layer itself is reused."""
-    minor = interpreter_name(shop.plan.release)
-    python = shop.python_dir / "cpython" / "bin" / minor
-    if python.exists():
-        yield python
+def lent_interpreter(shop: Workshop) -> Iterator[Path]:
+    """The layer's interpreter, lent for this step where the layer itself is reused.
+
+    It has no byte code of its own, unless it comes with the buildpack or was kept with it.
+    """
+    name = interpreter_name(shop.plan.release)
+    root = shop.python_dir / "cpython"
+    if (root / "bin" / name).exists():
+        yield root / "bin" / name
         return
     packaged = packaged_runtime(shop.context.buildpack_dir, shop.plan.release)
     try:
         if packaged is not None:
             shop.python_dir.mkdir(parents=True)
-            (shop.python_dir / "cpython").symlink_to(packaged)
-        else:
-            _install_runtime(shop)
-        yield python
+            root.symlink_to(packaged)
+        elif not restore_tree(kept_runtime(shop), root):
+            _install_runtime(shop, byte_code=False)
+        if not (shop.python_dir / "bin").exists():
+            link_interpreter(shop.python_dir, name.removeprefix("python"))
+        yield root / "bin" / name
     finally:
         shutil.rmtree(shop.python_dir, ignore_errors=True)
+
+
+def kept_runtime(shop: Workshop) -> Path:
+    """Where the runtime is kept for builds that reuse its layer and need it all the same."""
+    return shop.kept_dir / f"runtime-{layers.digest(layers.as_table(shop.plan.python_key))}"
+
+
+def keeps_runtime(shop: Workshop) -> bool:
+    """Whether it must be kept to be lent again: not where it comes with the buildpack."""
+    if shop.plan.at_build:
+        return False  # the layer itself is cached
+    return packaged_runtime(shop.context.buildpack_dir, shop.plan.release) is None
+
+
+def keep_runtime(shop: Workshop) -> None:
+    """Keep what lies in the layer's place."""
+    if not kept_runtime(shop).exists():
+        keep_tree(shop.python_dir / "cpython", kept_runtime(shop), byte_code=True)
 
 
 def provide_packages(shop: Workshop) -> Mapping[str, str]:
@@ -210,7 +240,7 @@ def provide_packages(shop: Workshop) -> Mapping[str, str]:
         log.info(notice)
     log.info("Installing packages: " + "; ".join((*plan.venv.reasons, *plan.changed_lines)))
     installed = Installed()
-    with _interpreter(shop) as python:
+    with lent_interpreter(shop) as python:
         venv.create_venv(shop.venv_dir, python, plan.release.version)
         if shop.project.packages.install is not None:
             installed = _install(shop, shop.project.packages.install, python)
@@ -278,25 +308,8 @@ def read_restored_venv(shop: Workshop) -> dict[str, Any]:
 
 
 def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed:
-    plan = shop.plan
-    access, offline = _access(shop, install_set)
-    shop.log.info(f"with {plan.installer}: {plan.installer_reason}")
-    install = installer.Install(
-        venv=shop.venv_dir,
-        python=python,
-        python_version=plan.release.version,
-        app_dir=shop.project.root,
-        cache_dir=shop.cache_dir,
-        work_dir=shop.work_dir,
-        install_set=install_set,
-        access=access,
-        offline=offline,
-        vendored=shop.project.local_wheels.vendored,
-        installer=plan.installer,
-        may_fall_back=shop.settings.installer == "auto" and not install_set.locked,
-        require_all_hashes=shop.settings.require_hashes,
-        environ=shop.context.environ,
-    )
+    shop.log.info(f"with {shop.plan.installer}: {shop.plan.installer_reason}")
+    install = make_install(shop, install_set, python)
     installer.install_packages(install, shop.tools, shop.log)
     installer.check_packages(install, shop.tools, shop.log)
     venv.tidy(shop.venv_dir)
@@ -316,6 +329,32 @@ def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed
         + (f"; no hash vouches for {', '.join(unchecked)}" if unchecked else "")
     )
     return Installed(distributions=distributions, artifacts=artifacts)
+
+
+def make_install(
+    shop: Workshop, install_set: InstallSet, python: Path, *, again: Mapping[str, str] | None = None
+) -> installer.Install:
+    """What the installer is given. `again`: the versions to install once more, for one step."""
+    plan = shop.plan
+    access, offline = _access(shop, install_set)
+    return installer.Install(
+        venv=shop.venv_dir,
+        python=python,
+        python_version=plan.release.version,
+        app_dir=shop.project.root,
+        cache_dir=shop.cache_dir,
+        work_dir=shop.work_dir,
+        install_set=install_set,
+        access=access,
+        offline=offline,
+        vendored=shop.project.local_wheels.vendored,
+        installer=plan.installer,
+        may_fall_back=shop.settings.installer == "auto" and not install_set.locked,
+        require_all_hashes=shop.settings.require_hashes,
+        environ=shop.context.environ,
+        byte_code=again is None,
+        versions=again or {},
+    )
 
 
 def _warn_of_missing_libraries(shop: Workshop) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,8 @@ class Install:
 
     `offline` is the access to wheels at hand alone, where there are some; `vendored`: the app
     brings them, and an index is asked only for what they lack. `locked` are the packages of the
-    lock that apply, where it is one that is installed as it is.
+    lock that apply, where it is one that is installed as it is. `versions` are those to choose
+    where the requirements leave a choice; without `byte_code` nothing is byte-compiled.
     """
 
     venv: Path
@@ -67,6 +68,8 @@ class Install:
     require_all_hashes: bool
     environ: Mapping[str, str]
     locked: tuple[Mapping[str, Any], ...] | None = None
+    byte_code: bool = True
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def install_packages(install: Install, tools: Tools, log: Log) -> str:
@@ -217,7 +220,12 @@ def _absolute(install: Install, project: str) -> str:
 
 def _options(install: Install) -> list[str]:
     """What uv and pip both understand."""
-    return ["--no-deps"] if install.install_set.locked else []
+    options = ["--no-deps"] if install.install_set.locked else []
+    if install.versions and not (install.install_set.locked or install.install_set.require_hashes):
+        path = install.work_dir / "versions.txt"
+        path.write_text("".join(f"{name}=={one}\n" for name, one in install.versions.items()))
+        options += ["--constraint", str(path)]
+    return options
 
 
 def _tool_environment(install: Install, environ: Mapping[str, str]) -> dict[str, str]:
@@ -268,7 +276,7 @@ def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, s
         "install",
         "--link-mode",
         link_mode,
-        "--compile-bytecode",
+        *(["--compile-bytecode"] if install.byte_code else []),
         *options,
         show=show,
     )
@@ -378,7 +386,7 @@ def _pip(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, 
         "PIP_ROOT_USER_ACTION": "ignore",
     }
     code, output = run(command, environ=environ, cwd=install.app_dir, log=log, show=show)
-    if code == 0:
+    if code == 0 and install.byte_code:
         compile_command = [
             str(venv_python), "-I", "-B", "-m", "compileall", "-q", "-f", "-j", "0",
             "--invalidation-mode", "unchecked-hash", str(site_packages(install.venv)),

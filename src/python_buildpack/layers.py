@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +80,12 @@ def as_table(key: PythonKey | VenvKey) -> dict[str, Any]:
     return {
         name: list(value) if isinstance(value, tuple) else value for name, value in table.items()
     }
+
+
+def digest(value: object) -> str:
+    """A short name for a value of metadata: equal ones have the same."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def compare(key: PythonKey | VenvKey, restored: object) -> Decision:

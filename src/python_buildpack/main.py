@@ -24,10 +24,12 @@ from python_buildpack.execute import (
     work_directory,
 )
 from python_buildpack.forbidden import refuse_forbidden
+from python_buildpack.hooks import POST_COMPILE, PRE_COMPILE, find_hook
 from python_buildpack.index_access import secrets, with_netrc, write_certificates
 from python_buildpack.log import Log
 from python_buildpack.package_sources import read_package_sources
 from python_buildpack.plan import Restored, make_plan
+from python_buildpack.prepare_app import prepare_app, run_pre_compile
 from python_buildpack.project import read_project
 from python_buildpack.releases import ReleaseList, builtin_list, load_list
 from python_buildpack.run import Terminated, end_on_sigterm
@@ -67,48 +69,61 @@ def _build(context: BuildContext, log: Log) -> None:
     started = time.monotonic()
     settings = read_settings(context.environ)
     refuse_forbidden(context.environ)
+    with work_directory() as work_dir:
+        shop = _read_and_decide(context, settings, work_dir, log)
+        hook = find_hook(shop.project.root, PRE_COMPILE)
+        if hook is not None:
+            run_pre_compile(shop, hook)
+            # It may have written what the app declares.
+            shop = _read_and_decide(context, settings, work_dir, log)
+        log.heading(f"Python {shop.plan.release.name} (from {shop.plan.origin})")
+        for warning in shop.plan.warnings:
+            log.warning(warning)
+        provide_python(shop)
+        log.heading("Packages")
+        packages = provide_packages(shop)
+        prepare_app(shop, packages)
+        provide_pip_cache(shop)
+    log.heading("Launch")
+    describe(shop, packages)
+    log.heading(f"Python buildpack done in {time.monotonic() - started:.2f} s")
+
+
+def _read_and_decide(
+    context: BuildContext, settings: Settings, work_dir: Path, log: Log
+) -> Workshop:
     project = read_project(context.app_dir, settings)
+    find_hook(project.root, POST_COMPILE)  # an error of its own is known before anything is done
     sources = read_package_sources(
         context.environ, context.bindings, prefer_uv=project.packages.manager == "uv"
     )
     log.hide(secrets(sources, ()))
     tools = find_tools(context.buildpack_dir, context.environ)
-    with work_directory() as work_dir:
-        trusting = write_certificates(sources, context.environ, work_dir)
-        context = dataclasses.replace(context, environ=trusting)
-        plan = make_plan(
-            project,
-            settings,
-            releases(settings, with_netrc(trusting, sources, work_dir), log),
-            restored(context.layers_dir),
-            context.plan,
-            sources,
-            target=version_target(context),
-            today=datetime.datetime.now(datetime.timezone.utc).date(),
-            trim_recipe=TRIM_RECIPE,
-            uv_version=tools.uv_version,
-            layers_dir=str(context.layers_dir),
-        )
-        log.heading(f"Python {plan.release.name} (from {plan.origin})")
-        for warning in plan.warnings:
-            log.warning(warning)
-        shop = Workshop(
-            context=context,
-            settings=settings,
-            project=project,
-            sources=sources,
-            plan=plan,
-            tools=tools,
-            work_dir=work_dir,
-            log=log,
-        )
-        provide_python(shop)
-        log.heading("Packages")
-        packages = provide_packages(shop)
-        provide_pip_cache(shop)
-    log.heading("Launch")
-    describe(shop, packages)
-    log.heading(f"Python buildpack done in {time.monotonic() - started:.2f} s")
+    trusting = write_certificates(sources, context.environ, work_dir)
+    context = dataclasses.replace(context, environ=trusting)
+    plan = make_plan(
+        project,
+        settings,
+        releases(settings, with_netrc(trusting, sources, work_dir), log),
+        restored(context.layers_dir),
+        context.plan,
+        sources,
+        target=version_target(context),
+        today=datetime.datetime.now(datetime.timezone.utc).date(),
+        trim_recipe=TRIM_RECIPE,
+        uv_version=tools.uv_version,
+        layers_dir=str(context.layers_dir),
+    )
+    return Workshop(
+        context=context,
+        settings=settings,
+        project=project,
+        sources=sources,
+        plan=plan,
+        tools=tools,
+        work_dir=work_dir,
+        log=log,
+    )
 
 
 def releases(settings: Settings, environ: Mapping[str, str], log: Log) -> ReleaseList:

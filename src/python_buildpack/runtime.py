@@ -54,9 +54,10 @@ def is_kept(path: str) -> bool:
     return _REMOVED.fullmatch(path) is None
 
 
-def install_runtime(archive: Path, layer_dir: Path) -> None:
+def install_runtime(archive: Path, layer_dir: Path, *, byte_code: bool = True) -> None:
     """Make the layer from a release's archive (`install_only` and `full` ones alike).
 
+    Without `byte_code` it is not byte-compiled: for one step, that costs more than it saves.
     Raises `UserError` for a broken or hostile archive, a runtime that does not start and a full
     disk; the layer's directory is gone then.
     """
@@ -67,7 +68,8 @@ def install_runtime(archive: Path, layer_dir: Path) -> None:
             strip_tree(root)
         minor = find_minor(root, archive.name)
         link_interpreter(layer_dir, minor)
-        compile_runtime(root, minor)
+        if byte_code:
+            compile_runtime(root, minor)
     except OSError as error:
         shutil.rmtree(layer_dir, ignore_errors=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -36,6 +36,10 @@ TABLE: tuple[Setting, ...] = (
     Setting(name="BP_PYTHON_REFRESH", default="", help="any new value installs the packages anew"),
     Setting(name="BP_DISABLE_SBOM", default="false", kind="true|false", help="`true`: the image gets no SBOM, earlier ones are removed"),
     Setting(name="BP_LIVE_RELOAD_ENABLED", default="false", kind="true|false", help="`true`: adds a `reload` process that restarts when a file changes"),
+    Setting(name="BP_KEEP_DOWNLOADS", default="false", kind="true|false", help="`true`: keep what was downloaded for the next build (slow or metered index)"),
+    Setting(name="BP_PYTHON_COMPILE_APP", default="true", kind="true|false", help="`false`: the app's own modules are not byte-compiled"),
+    Setting(name="BP_NLTK_INDEX", default="", help="index of NLTK's data (path or URL) in place of NLTK's own"),
+    Setting(name="DISABLE_COLLECTSTATIC", default="", help="`1`: Django's collectstatic is not run"),
     Setting(name="BP_PYTHON_DISABLE", default="false", kind="true|false", help="`true`: detect fails, the buildpack stands aside"),
     Setting(name="BP_LOG_LEVEL", default="info", kind="info|debug", help="`debug` shows commands and decisions"),
 )  # fmt: skip
@@ -62,6 +66,10 @@ class Settings:
     refresh: str
     sbom: bool
     live_reload: bool
+    keep_downloads: bool
+    compile_app: bool
+    nltk_index: str
+    collect_static: bool
     debug: bool
 
 
@@ -90,6 +98,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         refresh=values["BP_PYTHON_REFRESH"],
         sbom=values["BP_DISABLE_SBOM"].lower() != "true",
         live_reload=values["BP_LIVE_RELOAD_ENABLED"].lower() == "true",
+        keep_downloads=values["BP_KEEP_DOWNLOADS"].lower() == "true",
+        compile_app=values["BP_PYTHON_COMPILE_APP"].lower() == "true",
+        nltk_index=values["BP_NLTK_INDEX"],
+        collect_static=values["DISABLE_COLLECTSTATIC"].lower() in ("", "0", "false", "no", "off"),
         debug=values["BP_LOG_LEVEL"].lower() == "debug",
     )
 

@@ -13,6 +13,8 @@ SRC = Path(__file__).resolve().parent.parent.parent / "src"
 
 # Decisions over data: no files, processes, network, clock or environment.
 PURE = (
+    "python_buildpack.app_environment",
+    "python_buildpack.collectstatic_causes",
     "python_buildpack.errors",
     "python_buildpack.hints",
     "python_buildpack.launch",

@@ -1,0 +1,137 @@
+"""Why Django's collectstatic failed, told from what it printed. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# What it says where django.contrib.staticfiles is not among the INSTALLED_APPS.
+UNKNOWN_COMMAND = "Unknown command: 'collectstatic'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """`id` is part of the error's, and stays."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """`{0}` in the text is what the pattern's first group found."""
+
+    id: str
+    pattern: str
+    text: str
+
+
+_SET_IT = "Give it a default for the build, or set it there (pack build --env {0}=...)."
+
+# The first that matches is given: the sharper ones stand before the general ones.
+_RULES = (
+    _Rule(
+        "static-root",
+        r"without having set the STATIC_ROOT setting",
+        "Cause: the settings have no STATIC_ROOT. Add this line to them:\n"
+        'STATIC_ROOT = BASE_DIR / "staticfiles"',
+    ),
+    _Rule(
+        "missing-file",
+        r"The file '?([^\n']+?)'? could not be found with <",
+        "Cause: {0} is referred to by a style sheet, script or template, and is in no static "
+        "directory. Add the file, or correct the reference. (A storage with a manifest, such as "
+        "ManifestStaticFilesStorage or WhiteNoise's, must find every file.)",
+    ),
+    _Rule(
+        "missing-file",
+        r"Missing staticfiles manifest entry for '([^\n']+)'",
+        "Cause: {0} is asked for while Django starts, before the manifest of static files is made. "
+        "Ask for it when a request is served, not when a module is imported.",
+    ),
+    _Rule(
+        "missing-file",
+        r"MissingFileError: ([^\n]+)",
+        "Cause: {0}\nAdd the file, or correct the reference.",
+    ),
+    _Rule(
+        "setting-missing",
+        r"Set the (\w+) environment variable",
+        "Cause: the environment variable {0} is not set during the build. " + _SET_IT,
+    ),
+    _Rule(
+        "setting-missing",
+        r"UndefinedValueError: (\w+) not found",
+        "Cause: the environment variable {0} is not set during the build. " + _SET_IT,
+    ),
+    _Rule(
+        "setting-missing",
+        r"environ\b[^\n]*\n(?:[^\n]*\n){0,12}KeyError: '(\w+)'",
+        "Cause: the settings need the environment variable {0}, which is not set during the build. "
+        + _SET_IT,
+    ),
+    _Rule(
+        "setting-missing",
+        r"ImproperlyConfigured: The (SECRET_KEY) setting must not be empty",
+        "Cause: {0} is empty during the build. collectstatic does not use it: give it a default "
+        "for the build, or set the variable that it is read from (pack build --env ...).",
+    ),
+    _Rule(
+        "database",
+        r"((?:django\.db\.utils|psycopg2?|MySQLdb|pymysql|sqlite3|oracledb|sqlalchemy)[\w.]*"
+        r"\.(?:OperationalError|ProgrammingError|InterfaceError|DatabaseError))",
+        "Cause: the app asks its database while it is imported ({0}), and the build has none. Move "
+        "the query out of module level: into a function, a view, or a lazy object.",
+    ),
+    _Rule(
+        "service-unreachable",
+        r"((?:\w+\.)*\w*(?:ConnectionError|ConnectionRefusedError|NewConnectionError"
+        r"|NoCredentialsError|EndpointConnectionError|ServerSelectionTimeoutError))\b",
+        "Cause: a service that the app needs cannot be reached from the build ({0}). Files on S3 "
+        "and the like need its credentials during the build; anything else is better connected to "
+        "when it is first used, not when a module is imported.",
+    ),
+    _Rule(
+        "no-settings",
+        r"No Django settings specified",
+        "Cause: neither manage.py nor the environment names the settings. Set "
+        "DJANGO_SETTINGS_MODULE (pack build --env DJANGO_SETTINGS_MODULE=mysite.settings).",
+    ),
+    _Rule(
+        "module-missing",
+        r"ModuleNotFoundError: No module named '([^']+)'",
+        "Cause: the module {0} is not there. If it is a package, add it to the app's requirements "
+        "(not to a development group only); if it is the app's own, check DJANGO_SETTINGS_MODULE "
+        "and that the file is committed and not excluded from the build.",
+    ),
+    _Rule(
+        "directory-unwritable",
+        r"PermissionError: [^\n]*?'([^'\n]+)'",
+        "Cause: {0} cannot be written. STATIC_ROOT must lie within the app.",
+    ),
+    _Rule(
+        "improperly-configured",
+        r"ImproperlyConfigured: ([^\n]+)",
+        "Cause: the settings cannot be used during the build: {0}",
+    ),
+    _Rule(
+        "syntax-error",
+        r"\n(?:\w+\.)*((?:Syntax|Indentation|Tab)Error: [^\n]+)",
+        "Cause: a module of the app cannot be compiled: {0}",
+    ),
+)
+_OTHER = Cause(
+    id="failed",
+    text="Cause: see the last line of the traceback. The same command, run where the app's "
+    "production settings and none of its services are at hand, shows it too: "
+    "python manage.py collectstatic --noinput",
+)
+
+
+def find_cause(output: str) -> Cause:
+    """The likeliest cause of a failure that printed `output`."""
+    for rule in _RULES:
+        found = re.search(rule.pattern, output)
+        if found:
+            return Cause(id=rule.id, text=rule.text.replace("{0}", (*found.groups(), "")[0]))
+    return _OTHER
