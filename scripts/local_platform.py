@@ -219,13 +219,17 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def started(
-    space: Workspace, port: int, process_type: str = "web", output: IO[bytes] | None = None
+    space: Workspace,
+    port: int,
+    process_type: str = "web",
+    output: IO[bytes] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process of the image on this machine, by the real launcher."""
     process = subprocess.Popen(
         [process_type],  # the launcher goes by the name that it is started with
         executable=space.binaries / "launcher",
-        env=launch_environment(space, port),
+        env={**launch_environment(space, port), **(variables or {})},
         cwd=space.app,
         stdin=subprocess.DEVNULL,
         stdout=output or subprocess.DEVNULL,

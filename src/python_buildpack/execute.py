@@ -22,7 +22,15 @@ from cnb.layers import (
     write_layer_toml,
 )
 from cnb.sbom import remove_sbom
-from python_buildpack import errors, installer, launch, launch_wrapper, layers, venv
+from python_buildpack import (
+    debug_hook,
+    errors,
+    installer,
+    launch,
+    launch_wrapper,
+    layers,
+    venv,
+)
 from python_buildpack.distribution import Distribution
 from python_buildpack.exec_d import web_concurrency
 from python_buildpack.fetch import download
@@ -245,6 +253,10 @@ def provide_packages(shop: Workshop) -> Mapping[str, str]:
         if shop.project.packages.install is not None:
             installed = _install(shop, shop.project.packages.install, python)
         _write_launch_support(shop)
+        if "debugpy" in installed.versions:
+            venv.write_start_up_hook(
+                shop.venv_dir, debug_hook.MODULE, debug_hook.PTH, debug_hook.__file__
+            )
         _write_packages_sbom(shop, installed)
         metadata = {
             "format": layers.FORMAT,

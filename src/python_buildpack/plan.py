@@ -16,7 +16,7 @@ from python_buildpack.redact import without_tokens
 from python_buildpack.releases import Release, ReleaseList
 from python_buildpack.settings import Settings
 
-INSTALL_RECIPE = 1
+INSTALL_RECIPE = 2
 _LINES_KEPT = 500
 
 

@@ -36,6 +36,13 @@ def site_packages(venv: Path) -> Path:
     return next((venv / "lib").glob("python3*")) / "site-packages"
 
 
+def write_start_up_hook(venv: Path, module: str, line: str, source: str) -> None:
+    """Every start of the environment's Python runs `line`, which may import `module`."""
+    packages = site_packages(venv)
+    shutil.copyfile(source, packages / f"{module}.py")
+    (packages / f"{module}.pth").write_text(line)
+
+
 def tidy(venv: Path) -> None:
     """Remove what differs between equal installs, and credentials that a tool wrote down."""
     packages = site_packages(venv)

@@ -39,7 +39,11 @@ IMPURE_MODULES = frozenset(
     ]
 )
 # Copied into the image, where they run alone: they import nothing of ours and see its environment.
-IN_THE_IMAGE = ("python_buildpack.launch_wrapper", "python_buildpack.exec_d.")
+IN_THE_IMAGE = (
+    "python_buildpack.debug_hook",
+    "python_buildpack.launch_wrapper",
+    "python_buildpack.exec_d.",
+)
 START_PROCESSES = frozenset(
     [
         *("subprocess", "multiprocessing"),
