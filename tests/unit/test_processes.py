@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from python_buildpack.app_facts import read_app_facts
+from python_buildpack import servers
+from python_buildpack.app_facts import Application, read_app_facts
 from python_buildpack.app_files import AppFiles
 from python_buildpack.launch import LaunchInputs, LaunchPlan, plan_launch
 from python_buildpack.managers import FALLBACKS, MANAGERS, how_to_add
@@ -487,3 +488,31 @@ def test_nothing_reloads(tmp_path: Path) -> None:
     plan = planned(tmp_path, {"Procfile": "web: ./serve\n"}, "", live_reload=True)
     assert "reload" not in plan.shown
     assert "nothing is known to reload `./serve`" in plan.warnings[0]
+
+
+def servers_table() -> str:
+    """The table of docs/launch.md, of what the code does."""
+    rows = ["| interface | installed | command |", "|---|---|---|"]
+    wsgi = ("gunicorn", "waitress", "uwsgi", "pyuwsgi", "granian")
+    asgi = (
+        *("gunicorn uvicorn uvicorn-worker", "gunicorn uvicorn", "uvicorn", "hypercorn"),
+        *("granian", "daphne", "gunicorn==25.0"),
+    )
+    for interface, title, names in (("wsgi", "WSGI", wsgi), ("asgi", "ASGI", asgi)):
+        application = Application(
+            framework="", interface=interface, path="main.py", module="main", name="app"
+        )
+        for name in names:
+            words = servers.command(application, installed(name))
+            assert words is not None, name
+            shown = ", ".join(f"`{one}`" for one in name.partition("==")[0].split())
+            newer = " 25 or newer" if "==" in name else ""
+            rows.append(f"| {title} | {shown}{newer} | `{' '.join(words)}` |")
+    return "\n".join([*rows, ""])
+
+
+def test_documented_servers() -> None:
+    """docs/launch.md lists every server, in the order in which they are taken."""
+    text = (Path(__file__).resolve().parent.parent.parent / "docs" / "launch.md").read_text()
+    between = text.partition("<!-- servers -->\n")[2].partition("<!-- /servers -->")[0]
+    assert between == servers_table()
