@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from python_buildpack import errors
+from python_buildpack.presence import exists, is_file
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,14 +43,14 @@ class AppFiles:
         place = os.path.normpath(self.root / path)
         if "\0" in path or not Path(place).is_relative_to(os.path.normpath(self.top)):
             return False
-        return Path(place).exists()
+        return exists(place)
 
     @functools.cache  # noqa: B019 - there is one object of this class for each build
     def data(self, name: str) -> bytes:
         """The bytes of a file."""
         path = self.root / name
         try:
-            if not path.is_file():
+            if not is_file(path):
                 raise errors.file_unreadable(name, "It is not a regular file.")
             if path.stat().st_size > MAX_BYTES:
                 raise errors.file_unreadable(name, "It is larger than 64 MiB.")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from python_buildpack import errors
+from python_buildpack.presence import is_dir, is_file
 from python_buildpack.procfile import ProcfileEntry
 
 
@@ -23,7 +24,7 @@ def project_root(app_dir: Path, project_dir: str) -> Path:
     if Path(normal).is_absolute() or Path(normal).parts[0] == "..":
         raise errors.path_leaves_app("BP_PYTHON_PROJECT_DIR", project_dir)
     root = app_dir / normal
-    if not root.is_dir():
+    if not is_dir(root):
         raise errors.project_dir_missing(project_dir)
     if not root.resolve().is_relative_to(app_dir.resolve()):
         raise errors.path_leaves_app("BP_PYTHON_PROJECT_DIR", project_dir)
@@ -40,7 +41,7 @@ def committed_environments(root: Path) -> tuple[str, ...]:
     return tuple(
         name
         for name in folders
-        if name in ("site-packages", "__pypackages__") or (root / name / "pyvenv.cfg").is_file()
+        if name in ("site-packages", "__pypackages__") or is_file(root / name / "pyvenv.cfg")
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from python_buildpack import errors
+from python_buildpack.presence import exists, is_dir, is_file
 
 VENDOR = "vendor"
 _SUFFIXES = (".whl", ".tar.gz", ".zip")
@@ -41,17 +42,17 @@ def find_local_wheels(root: Path, find_links: Sequence[str]) -> LocalWheels:
             links.append(place)
             continue
         path = root / place
-        if not path.exists():
+        if not exists(path):
             raise errors.find_links_missing(place)
         links.append(str(path))
         inputs[f"{place} (BP_PIP_FIND_LINKS)"] = _digest(
-            [path] if path.is_file() else _distributions(path)
+            [path] if is_file(path) else _distributions(path)
         )
     return LocalWheels(links=tuple(dict.fromkeys(links)), inputs=inputs, vendored=bool(files))
 
 
 def _distributions(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+    if not is_dir(folder):
         return []
     return sorted(path for path in folder.iterdir() if path.name.endswith(_SUFFIXES))
 

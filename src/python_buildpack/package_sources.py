@@ -14,6 +14,7 @@ from cnb.bindings import Binding
 from python_buildpack import errors
 from python_buildpack.managers.declaration import Index
 from python_buildpack.pip_config import config_files, is_true, read_pip_options
+from python_buildpack.presence import is_file
 from python_buildpack.redact import without_tokens
 
 if sys.version_info >= (3, 11):
@@ -143,7 +144,7 @@ def read_package_sources(
     Raises `UserError` for files and values that cannot be understood.
     """
     bound = [b.path / "pip.conf" for b in bindings if b.type == "pip"]
-    options = read_pip_options(environ, config_files(environ, [p for p in bound if p.is_file()]))
+    options = read_pip_options(environ, config_files(environ, [p for p in bound if is_file(p)]))
     uv, warnings = _uv_table(bindings)
     pip_index = _parse("PIP_INDEX_URL", options.get("index-url", ""))
     uv_env = _parse("UV_DEFAULT_INDEX", environ.get("UV_DEFAULT_INDEX", "")) + _parse(
@@ -410,7 +411,7 @@ def _netrc_texts(environ: Mapping[str, str], bindings: Sequence[Binding]) -> Ite
             paths += [binding.path / name for name in (".netrc", "netrc")]
     for path in paths:
         try:
-            if path.is_file():
+            if is_file(path):
                 yield path.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise errors.file_unreadable(str(path), "It is not UTF-8 text.") from None

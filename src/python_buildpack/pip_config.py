@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from python_buildpack import errors
+from python_buildpack.presence import is_file
 
 _VARIABLE = "PIP_"
 
@@ -27,7 +28,7 @@ def config_files(environ: Mapping[str, str], bound: Sequence[Path] = ()) -> tupl
         *bound,
         *([Path(named)] if named else []),
     ]
-    return tuple(path for path in candidates if path.is_file())
+    return tuple(path for path in candidates if is_file(path))
 
 
 def read_pip_options(environ: Mapping[str, str], files: Sequence[Path]) -> dict[str, str]:

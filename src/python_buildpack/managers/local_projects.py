@@ -14,6 +14,7 @@ from typing import Any
 
 from python_buildpack.app_files import AppFiles
 from python_buildpack.managers.declaration import Declaration, InstallSet
+from python_buildpack.presence import is_dir, is_file
 from python_buildpack.redact import without_credentials
 
 _BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -88,12 +89,12 @@ def named_files(root: Path) -> tuple[str, ...]:
     found: set[str] = set()
     for build_file in _BUILD_FILES:
         path = root / build_file
-        if path.is_file():
+        if is_file(path):
             found.update(os.fsdecode(word) for word in _NAMED.findall(path.read_bytes()))
     return tuple(
         name
         for name in sorted(os.path.normpath(name) for name in found)
-        if not name.startswith(("/", "..")) and not _PROSE.search(name) and (root / name).is_file()
+        if not name.startswith(("/", "..")) and not _PROSE.search(name) and is_file(root / name)
     )
 
 
@@ -104,7 +105,7 @@ def digest_local_project(app_dir: Path, project: str, *, editable: bool) -> str:
     """
     root = app_dir / project
     hasher = hashlib.sha256()
-    if root.is_file():
+    if is_file(root):
         hasher.update(root.read_bytes())
         return hasher.hexdigest()
     if editable and not has_extensions(root):
@@ -117,7 +118,7 @@ def digest_local_project(app_dir: Path, project: str, *, editable: bool) -> str:
             if not _prune(folders) and not name.endswith(".pyc")
         )
     for path in paths:
-        if path.is_file():
+        if is_file(path):
             hasher.update(os.fsencode(str(path.relative_to(root))) + b"\0")
             hasher.update(hashlib.sha256(path.read_bytes()).digest())
     return hasher.hexdigest()
@@ -133,7 +134,7 @@ def _prune(folders: list[str]) -> bool:
 def has_extensions(root: Path) -> bool:
     """Whether a project's build files speak of compiled modules."""
     paths = (root / name for name in ("setup.py", "pyproject.toml"))
-    return any(path.is_file() and _EXTENSION.search(path.read_bytes()) for path in paths)
+    return any(is_file(path) and _EXTENSION.search(path.read_bytes()) for path in paths)
 
 
 @contextlib.contextmanager
@@ -143,7 +144,7 @@ def without_leftovers(app_dir: Path, projects: Sequence[str]) -> Iterator[None]:
     Left there, the app's own layer would differ between a build that installs and one that does
     not.
     """
-    roots = [app_dir / project for project in projects if (app_dir / project).is_dir()]
+    roots = [app_dir / project for project in projects if is_dir(app_dir / project)]
     before = _leftovers(roots)
     try:
         yield
@@ -155,7 +156,7 @@ def without_leftovers(app_dir: Path, projects: Sequence[str]) -> Iterator[None]:
 def _leftovers(roots: Sequence[Path]) -> set[Path]:
     found: set[Path] = set()
     for root in roots:
-        found.update(path for path in (root / "build",) if path.is_dir())
+        found.update(path for path in (root / "build",) if is_dir(path))
         for pattern in ("*.egg-info", "*/*.egg-info"):
-            found.update(path for path in root.glob(pattern) if path.is_dir())
+            found.update(path for path in root.glob(pattern) if is_dir(path))
     return found

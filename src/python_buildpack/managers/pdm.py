@@ -24,6 +24,7 @@ from python_buildpack.managers.pdm_hash import (
     development_groups,
     normal,
 )
+from python_buildpack.presence import is_dir
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
@@ -93,7 +94,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
             editables=(".",) if itself else (),
             built=(
                 *((".",) if itself else ()),
-                *(one.path for one, _ in wanted if one.path and (files.root / one.path).is_dir()),
+                *(one.path for one, _ in wanted if one.path and is_dir(files.root / one.path)),
             ),
             indexes=tuple(_index(one) for one in sources if not _is_links(one)),
         ),

@@ -11,6 +11,8 @@ from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from python_buildpack.presence import exists
+
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _HASH = re.compile(r"(?:md5|sha1|sha224|sha256|sha384|sha512):[0-9a-fA-F]+")
 _SCP = re.compile(r"(?:(?P<user>[\w.-]+)@)?(?P<host>[\w.-]+):(?P<path>[^/\\].*)")
@@ -60,7 +62,7 @@ def vcs_url(kind: str, url: str, revision: str, subdirectory: str, root: Path) -
     scp = _SCP.fullmatch(url)
     if "://" in url:
         address = url.removeprefix(f"{kind}+")
-    elif scp and not (root / url).exists():
+    elif scp and not exists(root / url):
         user = f"{scp['user']}@" if scp["user"] else ""
         address = f"ssh://{user}{scp['host']}/{scp['path']}"
     else:

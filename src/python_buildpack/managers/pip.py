@@ -10,6 +10,7 @@ from python_buildpack.managers.groups import FILE as GROUPS_FILE
 from python_buildpack.managers.groups import group_requirements
 from python_buildpack.managers.local_projects import digest_lines, digest_local_project
 from python_buildpack.managers.requirement_files import Requirements, read_requirements
+from python_buildpack.presence import exists
 from python_buildpack.redact import without_credentials
 from python_buildpack.resolution import names_with_hash
 from python_buildpack.settings import Settings
@@ -64,9 +65,9 @@ def _local_digests(files: AppFiles, requirements: Requirements) -> dict[str, str
     digests = {
         f"{name} (editable)": digest_local_project(files.root, name, editable=True)
         for name in requirements.editables
-        if (files.root / name).exists()
+        if exists(files.root / name)
     }
     for name in requirements.local_projects:
-        if (files.root / name).exists():
+        if exists(files.root / name):
             digests[name] = digest_local_project(files.root, name, editable=False)
     return digests

@@ -28,6 +28,7 @@ from python_buildpack.managers.pinned_lines import (
     unnamed,
     vcs_url,
 )
+from python_buildpack.presence import exists, is_dir
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
@@ -214,9 +215,9 @@ def _placed(files: AppFiles, entry: Fields, name: str, key: str, marker: str) ->
         return _Locked(name=name, version="", line=unnamed(place, marker, hashes))
     relative = unquote(place.removeprefix("file://").removeprefix("file:"))
     path = files.root / relative
-    if not relative or not path.exists():
+    if not relative or not exists(path):
         raise errors.lock_path_missing(LOCK, name, place)
-    if not path.is_dir():
+    if not is_dir(path):
         return _Locked(name=name, version="", line=unnamed(path.resolve().as_uri(), marker, hashes))
     is_editable = entry.flag("editable")
     target = path.resolve()

@@ -32,6 +32,7 @@ from python_buildpack.managers.pinned_lines import (
     vcs_url,
 )
 from python_buildpack.managers.python_spans import LINUX, PythonSpans
+from python_buildpack.presence import exists
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
@@ -284,7 +285,7 @@ def _locked(files: AppFiles, lock: Fields, package: Fields, marker: str) -> _Loc
             hashes = ()
         elif kind in ("file", "directory"):
             path = files.root / url
-            if not url or not path.exists():
+            if not url or not exists(path):
                 raise errors.lock_path_missing(LOCK, name, url)
             url = path.resolve().as_uri()
         elif kind != "url":

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from python_buildpack import errors
 from python_buildpack.app_files import AppFiles
+from python_buildpack.presence import exists
 from python_buildpack.redact import without_credentials
 
 # Options that uv takes with pip's meaning; any other hands the file to pip.
@@ -184,7 +185,7 @@ def read_requirements(files: AppFiles, roots: Sequence[str]) -> Requirements:
             continue
         if depth > _MAX_DEPTH:
             raise errors.requirements_too_deep(name)
-        if not (files.root / name).exists():
+        if not exists(files.root / name):
             raise errors.requirements_missing(name, without_credentials(named_by))
         queue += [
             (reached, line, depth + 1) for reached, line in reader.read(name, files.data(name))

@@ -12,6 +12,7 @@ from python_buildpack import errors
 from python_buildpack.app_files import AppFiles
 from python_buildpack.managers.declaration import Declaration, Index, InstallSet
 from python_buildpack.managers.local_projects import digest_tables
+from python_buildpack.presence import is_file
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
@@ -67,7 +68,7 @@ def procfile_scripts(files: AppFiles) -> list[str]:
     words = dict.fromkeys(_WORD.findall(files.data("Procfile")))
     names = [posixpath.normpath(word.decode(errors="replace")) for word in words]
     return [
-        name for name in names if not name.startswith(("/", "..")) and (files.root / name).is_file()
+        name for name in names if not name.startswith(("/", "..")) and is_file(files.root / name)
     ]
 
 

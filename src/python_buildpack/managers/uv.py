@@ -15,6 +15,7 @@ from python_buildpack.managers.declaration import Declaration, Index, InstallSet
 from python_buildpack.managers.local_projects import digest_local_project, digest_tables
 from python_buildpack.managers.lock_fields import Fields
 from python_buildpack.managers.uv_workspace import LOCK, MANIFEST, lock_above
+from python_buildpack.presence import is_file
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
@@ -65,7 +66,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
     version = lock.values.get("version")
     if version != _VERSION:
         raise errors.lock_version_unknown(name, str(version), f"version {_VERSION}", REPAIR)
-    if not (files.root / place / MANIFEST).is_file():
+    if not is_file(files.root / place / MANIFEST):
         raise errors.manifest_missing(name, f"{place}{MANIFEST}")
     packages = tuple(_read_packages(lock))
     chosen = _choose(packages, files, place, settings)
@@ -212,7 +213,7 @@ def _uv_tables(
     files: AppFiles, place: str, chosen: Sequence[Package]
 ) -> Iterator[Mapping[str, Any]]:
     """uv's own settings, the more important ones first."""
-    if (files.root / place / "uv.toml").is_file():
+    if is_file(files.root / place / "uv.toml"):
         # It takes the place of the root manifest's table.
         yield files.toml(f"{place}uv.toml")
     for name in dict.fromkeys([MANIFEST, *(_join(one.location, MANIFEST) for one in chosen)]):
@@ -257,7 +258,7 @@ def _digest(lock: Fields, reached: Sequence[Package]) -> str:
 
 def _manifest_inputs(files: AppFiles, place: str) -> dict[str, str]:
     inputs = {f"{place}{MANIFEST}": digest_tables(files.toml(f"{place}{MANIFEST}"))}
-    if (files.root / place / "uv.toml").is_file():
+    if is_file(files.root / place / "uv.toml"):
         inputs[f"{place}uv.toml"] = digest_tables(files.toml(f"{place}uv.toml"))
     return inputs
 
