@@ -12,7 +12,7 @@ SECONDS ?= 600
 OFFLINE ?=
 RELEASES ?=
 
-.PHONY: help venv demo image package release-list runtime-archive check test test-unit test-fuzz fuzz test-lifecycle test-managers test-pack clean
+.PHONY: help venv demo image package release-list runtime-archive check test test-unit test-fuzz fuzz test-lifecycle test-managers test-security test-pack clean
 
 # Runs a suite, and notes how long it took for the summary of `make test` and .ci/run.
 define suite
@@ -74,6 +74,9 @@ test-lifecycle: venv ## the real lifecycle on this machine
 
 test-managers: venv ## each package manager's lock, held to the tool itself
 	$(call suite,tests/managers)
+
+test-security: venv ## secrets, faults, hostile apps
+	$(PY) -m pytest tests/security -q
 
 test-pack: venv ## pack and Docker
 	$(call suite,tests/pack)

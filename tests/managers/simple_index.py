@@ -46,6 +46,7 @@ class SimpleIndex:
     password: str = ""
     offline: bool = False
     certificate: Path | None = None
+    address: str = "127.0.0.1"
     requests: list[str] = field(default_factory=list)
     files: dict[str, dict[str, File]] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
@@ -53,7 +54,7 @@ class SimpleIndex:
     _thread: threading.Thread | None = None
 
     def __enter__(self) -> SimpleIndex:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = ThreadingHTTPServer((self.address, 0), _handler(self))
         self._server.daemon_threads = True
         if self.certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -78,7 +79,7 @@ class SimpleIndex:
     def host(self) -> str:
         """`127.0.0.1:PORT`."""
         assert self._server is not None
-        return f"127.0.0.1:{self._server.server_port}"
+        return f"{self.address}:{self._server.server_port}"
 
     @property
     def url(self) -> str:
