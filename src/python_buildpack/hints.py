@@ -88,7 +88,6 @@ _RULES = (
         "A file is not the one whose hash was recorded (expected and got are above). If it was "
         "released anew, refresh the hashes with the tool that wrote them; otherwise find out who "
         "changed it: the index or a proxy.",
-        final=True,
     ),
     _Rule(
         "index-credentials",

@@ -60,7 +60,7 @@ def test_a_file_that_is_not_what_the_index_says(
     listed(index, f"#sha256={'0' * 64}")
     build = create(space, flask_app)
     assert build.code != 0
-    assert "[install-failed]" in build.log
+    assert "[install-hash-mismatch]" in build.log
     assert "0" * 64 in build.log and digest in build.log
     assert not (space.buildpack_layers / "venv.toml").exists()
 

@@ -41,36 +41,35 @@ def test_uv_alone_may_be_asked_for(space: Workspace, app: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "words", "hint"),
+    ("lines", "words", "id"),
     [
         (
             "iniconfig==99.0\n",
             "ERROR: No matching distribution found for iniconfig==99.0",
-            "Check the name and version",
+            "version-missing",
         ),
         (
             "flask==3.0.3\nwerkzeug==2.0\n",
             "ERROR: ResolutionImpossible",
-            "Two requirements exclude each other",
+            "conflict",
         ),
         (
             f"iniconfig==2.0.0 --hash=sha256:{'0' * 64}\n",
             "THESE PACKAGES DO NOT MATCH THE HASHES",
-            "refresh the hashes",
+            "hash-mismatch",
         ),
-        ("iniconfig>>2\n", "ERROR: Invalid requirement", ""),
-        ("./no-such-directory\n", "no-such-directory", ""),
+        ("iniconfig>>2\n", "ERROR: Invalid requirement", "failed"),
+        ("./no-such-directory\n", "no-such-directory", "failed"),
     ],
 )
-def test_what_both_refuse(space: Workspace, app: Path, lines: str, words: str, hint: str) -> None:
+def test_what_both_refuse(space: Workspace, app: Path, lines: str, words: str, id: str) -> None:
     """pip's own words, a hint where the failure is well known, no layer and no traceback."""
     (app / "requirements.txt").write_text(lines)
     build = create(space, app)
     assert build.code != 0
     assert words in build.log
-    assert hint in build.log
     assert "pip could not install the requirements" in build.log
     assert "pip's own words are above." in build.log
-    assert "[install-failed]" in build.log
+    assert f"[install-{id}]" in build.log
     assert "Traceback" not in build.log
     assert not (space.buildpack_layers / "venv.toml").exists()
