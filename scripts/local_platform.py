@@ -117,8 +117,17 @@ def fresh(space: Workspace, app: Path, settings: Mapping[str, str]) -> None:
                 os.chown(path, space.user, space.user, follow_symlinks=False)
 
 
-def create(space: Workspace, app: Path, settings: Mapping[str, str] | None = None) -> Build:
-    """One build by `creator`, as pack starts it: fresh layers and app, the same cache."""
+def create(
+    space: Workspace,
+    app: Path,
+    settings: Mapping[str, str] | None = None,
+    target: Sequence[str] | None = None,
+) -> Build:
+    """One build by `creator`, as pack starts it: fresh layers and app, the same cache.
+
+    `target` says where the run image comes from and the image goes to, where that is not the
+    layout.
+    """
     fresh(space, app, settings or {})
     arguments = [
         "-app", str(space.app), "-layers", str(space.layers),
@@ -126,6 +135,8 @@ def create(space: Workspace, app: Path, settings: Mapping[str, str] | None = Non
         "-order", str(space.root / "order.toml"), "-cache-dir", str(space.root / "cache"),
         "-uid", str(space.uid), "-gid", str(space.uid),
         "-launcher", str(space.binaries / "launcher"),
+    ]  # fmt: skip
+    arguments += target or [
         "-layout", "-layout-dir", str(space.layout), "-run-image", RUN_IMAGE, APP_IMAGE,
     ]  # fmt: skip
     return _phase(space, "creator", arguments)

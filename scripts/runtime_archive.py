@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,28 +107,54 @@ def pack(python: str, out: Path) -> dict[str, Any]:
     return release
 
 
-def copy_installation(facts: dict[str, Any], root: Path) -> None:
-    """The interpreter, its standard library, headers and libpython, trimmed, below `root`."""
+def pack_untrimmed(python: str, out: Path, *, tests: bool) -> Path:
+    """An archive of all that `make install` installs, but for byte code: to compare with.
+
+    Without `tests` it also lacks the test suite and static libraries, as published archives do.
+    """
+
+    def keep(path: str) -> bool:
+        return _UNTRIMMED.fullmatch(path) is None and (tests or _TESTS.fullmatch(path) is None)
+
+    facts = probe(python)
+    with tempfile.TemporaryDirectory(prefix="runtime-archive-") as work:
+        root = Path(work) / "python"
+        copy_installation(facts, root, keep)
+        bundle_libraries(root, Path(facts["prefix"]) / "lib")
+        runtime.strip_tree(root)
+        archive = out / f"untrimmed-{'with' if tests else 'without'}-tests.tar.gz"
+        write_archive(root, archive)
+    return archive
+
+
+_UNTRIMMED = re.compile(r"(.*/)?__pycache__(/.*)?|.*\.pyc|.*/site-packages/(?!pip).+")
+_TESTS = re.compile(r".*\.a|lib/python3\.\d+t?/(.*/)?tests?/.*")
+
+
+def copy_installation(
+    facts: dict[str, Any], root: Path, keep: Callable[[str], bool] = runtime.is_kept
+) -> None:
+    """The interpreter, its standard library, headers and libpython below `root`, trimmed."""
     minor = facts["minor"]
     real = Path(facts["prefix"]) / "bin" / f"python{minor}"
-    _copy_tree(Path(facts["stdlib"]), root, f"lib/python{minor}")
+    _copy_tree(Path(facts["stdlib"]), root, f"lib/python{minor}", keep)
     if facts["platstdlib"] != facts["stdlib"]:
-        _copy_tree(Path(facts["platstdlib"]), root, f"lib/python{minor}")
-    _copy_tree(Path(facts["include"]), root, f"include/python{minor}")
+        _copy_tree(Path(facts["platstdlib"]), root, f"lib/python{minor}", keep)
+    _copy_tree(Path(facts["include"]), root, f"include/python{minor}", keep)
     (root / "bin").mkdir(parents=True)
     shutil.copy(real.resolve(), root / "bin" / f"python{minor}")
     for link in ("python3", "python"):
         (root / "bin" / link).symlink_to(f"python{minor}")
 
 
-def _copy_tree(source: Path, root: Path, below: str) -> None:
+def _copy_tree(source: Path, root: Path, below: str, keep: Callable[[str], bool]) -> None:
     for folder, folders, names in os.walk(source):
         relative = Path(folder).relative_to(source).as_posix()
         prefix = below if relative == "." else f"{below}/{relative}"
-        folders[:] = sorted(f for f in folders if runtime.is_kept(f"{prefix}/{f}/x"))
+        folders[:] = sorted(f for f in folders if keep(f"{prefix}/{f}/x"))
         for name in sorted(names):
             path = Path(folder) / name
-            if runtime.is_kept(f"{prefix}/{name}") and path.is_file():
+            if keep(f"{prefix}/{name}") and path.is_file():
                 target = root / prefix / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, target)
@@ -143,7 +169,10 @@ def bundle_libraries(root: Path, installed: Path) -> None:
     elf = [
         path
         for path in root.rglob("*")
-        if path.is_file() and not path.is_symlink() and path.read_bytes()[:4] == b"\x7fELF"
+        if path.is_file()
+        and not path.is_symlink()
+        and path.suffix != ".o"
+        and path.read_bytes()[:4] == b"\x7fELF"
     ]
     needed: dict[str, Path] = {}
     for path in elf:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import html
 import json
@@ -28,7 +29,7 @@ class File:
     metadata: bytes | None
     yanked: bool
 
-    @property
+    @functools.cached_property
     def sha256(self) -> str:
         return hashlib.sha256(self.data).hexdigest()
 
@@ -38,7 +39,8 @@ class SimpleIndex:
     """`with SimpleIndex() as index: index.add(wheel)`; `index.url` is what pip calls index-url.
 
     With `user` and `password` every request needs them (basic authentication). `requests` holds
-    every path that was asked for, with its status; `offline = True` answers 503 to everything.
+    every path that was asked for, with its status, `sent` how many bytes the answers had;
+    `offline = True` answers 503 to everything.
     With a `certificate` (a PEM file with its key) it speaks TLS.
     """
 
@@ -48,6 +50,7 @@ class SimpleIndex:
     certificate: Path | None = None
     address: str = "127.0.0.1"
     requests: list[str] = field(default_factory=list)
+    sent: int = 0
     files: dict[str, dict[str, File]] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
@@ -233,6 +236,7 @@ def _handler(index: SimpleIndex) -> type[BaseHTTPRequestHandler]:
                 self.send_header("WWW-Authenticate", 'Basic realm="index"')
             self.end_headers()
             if with_body:
+                index.sent += len(body)
                 self.wfile.write(body)
 
     return Handler

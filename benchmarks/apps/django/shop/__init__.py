@@ -1,0 +1,1 @@
+"""The large app of the benchmark."""
