@@ -11,8 +11,9 @@ ARCH ?=
 SECONDS ?= 600
 OFFLINE ?=
 RELEASES ?=
+ROUNDS ?= 3
 
-.PHONY: help venv demo image package release-list runtime-archive check test test-unit test-fuzz fuzz test-lifecycle test-managers test-security test-pack clean
+.PHONY: help venv demo image package release-list runtime-archive bench check test test-unit test-fuzz fuzz test-lifecycle test-managers test-security test-pack clean
 
 # Runs a suite, and notes how long it took for the summary of `make test` and .ci/run.
 define suite
@@ -50,6 +51,9 @@ release-list: venv ## regenerate the list of Python releases
 
 runtime-archive: venv ## pack an installed CPython: PYTHON=/path/to/python3.13 OUT=dir
 	@$(RUN) scripts/runtime_archive.py --python $(PYTHON) --out $(OUT)
+
+bench: venv ## measure against the plain recipe: pip in a virtual environment (ROUNDS=3)
+	@PYTHONPATH=src:scripts:. $(PY) scripts/bench.py --rounds $(ROUNDS)
 
 check: venv ## types and style
 	$(PY) -m ruff check .

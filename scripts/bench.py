@@ -120,7 +120,9 @@ class Bench:
         sent, stored = self.index.sent, self.registry.stored()
         os.sync()  # what the build before left to be written is not this one's
         with peak_memory("bin/build", active=memory) as peak:
-            done = local_platform.create(space, source, settings, self.registry.target(image))
+            # At level debug the lifecycle says how long each phase ran.
+            target = ["-log-level", "debug", *self.registry.target(image)]
+            done = local_platform.create(space, source, settings, target)
         if done.code:
             raise PlatformError(done.log)
         step = re.search(r"Python buildpack done in ([\d.]+) s", done.log)
