@@ -34,6 +34,7 @@ from bench_app import ADDED, OTHER_PLATFORMS, SOURCES, App, named, poetry_lock
 from bench_host import Registry, Runtimes
 from bench_memory import peak_memory
 from go_tools import GoToolError
+from host_python import NoPython, find_host_python
 from lifecycle import ensure_lifecycle
 from local_platform import PlatformError, Workspace
 
@@ -291,7 +292,7 @@ def main() -> int:
     given = parser.parse_args()
     try:
         run(given.rounds, given.apps.split(","), CASES[: given.cases])
-    except (PlatformError, GoToolError, package.PackageError) as error:
+    except (PlatformError, GoToolError, NoPython, package.PackageError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -310,7 +311,7 @@ def run(rounds: int, names: Sequence[str], cases: Sequence[Case]) -> None:
         print("Packaging the buildpack with this machine's CPython", flush=True)
         buildpack = package.package(runtime_archive.this_arch(), "host", work / "dist")
         packaged = json.loads((buildpack / "runtime" / "release.json").read_text())
-        python = package.find_host_python()
+        python = find_host_python()
         print("Getting the wheels and packing the runtimes", flush=True)
         requirements = [SOURCES / app / "requirements.txt" for app in ("flask", "django")]
         wheels = bench_host.wheels(requirements, [ADDED, *OTHER_PLATFORMS], packaged["version"])

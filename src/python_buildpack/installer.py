@@ -13,6 +13,7 @@ from typing import Any
 
 from cnb.toml import read_toml, write_toml
 from python_buildpack import errors, hints, uv_lock
+from python_buildpack.byte_code import compile_trees
 from python_buildpack.fetch import answer_status, ca_bundle
 from python_buildpack.index_access import Access, without_index_variables
 from python_buildpack.log import Log
@@ -81,7 +82,22 @@ def install_packages(install: Install, tools: Tools, log: Log) -> str:
         _restore_built_wheels(install)
         if install.install_set.lock:
             install = dataclasses.replace(install, locked=_read_lock(install, tools, log))
-        return _install(install, tools, log)
+        tool = _install(install, tools, log)
+    if install.byte_code:
+        _compile(install, log)
+    return tool
+
+
+def _compile(install: Install, log: Log) -> None:
+    """Byte-compile the packages: neither installer leaves out their test suites."""
+    checkouts = install.venv / "src"
+    roots = [site_packages(install.venv), *([checkouts] if checkouts.is_dir() else [])]
+    python = install.venv / "bin" / "python"
+    code, output = compile_trees(python, roots, skip_tests=True)
+    if code != 0:
+        log.info(output)
+        hint = hints.diagnose(output, code)
+        raise errors.install_failed("The byte-compiler", code, hint.id, hint.text)
 
 
 def _read_lock(install: Install, tools: Tools, log: Log) -> tuple[Mapping[str, Any], ...]:
@@ -276,7 +292,6 @@ def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, s
         "install",
         "--link-mode",
         link_mode,
-        *(["--compile-bytecode"] if install.byte_code else []),
         *options,
         show=show,
     )
@@ -337,7 +352,6 @@ def _run_uv(
     environ = {
         **_tool_environment(install, install.access.uv_environment),
         "UV_CACHE_DIR": str(install.work_dir / "uv"),
-        "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
     }
     return run(command, environ=environ, cwd=install.app_dir, log=log, show=show)
 
@@ -386,13 +400,6 @@ def _pip(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, 
         "PIP_ROOT_USER_ACTION": "ignore",
     }
     code, output = run(command, environ=environ, cwd=install.app_dir, log=log, show=show)
-    if code == 0 and install.byte_code:
-        compile_command = [
-            str(venv_python), "-I", "-B", "-m", "compileall", "-q", "-f", "-j", "0",
-            "--invalidation-mode", "unchecked-hash", str(site_packages(install.venv)),
-        ]  # fmt: skip
-        # Packages may hold files that are no valid Python (templates): not our error.
-        run(compile_command, environ=environ, cwd=install.app_dir, log=log, show=False)
     return code, output
 
 

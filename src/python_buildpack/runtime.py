@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import IO, cast
 
 from python_buildpack import errors
+from python_buildpack.byte_code import compile_trees
 from python_buildpack.elf import strip_elf
-from python_buildpack.run import capture
 
-TRIM_RECIPE = 1  # raise it when the bytes of an unpacked runtime change
+TRIM_RECIPE = 2  # raise it when the bytes of an unpacked runtime change
 # Where the lifecycle puts the layer: what the byte code names as its source.
 USUAL_PLACE = "/layers/pycnb_python/python/cpython"
 MAX_FILES = 100_000
@@ -300,24 +300,13 @@ def compile_runtime(root: Path, minor: str, interpreter: Path | None = None) -> 
     """
     python = interpreter or root / "bin" / f"python{minor}"
     library = root / "lib" / f"python{minor}"
-    # Before 3.11, the bytes also depend on the order of compilation and on the hash seed; -I would
-    # ignore the latter. Instead of it: an empty environment, and the library itself for '' on the path.
-    in_order = int(minor.removesuffix("t").split(".")[1]) < 11
-    command = [
-        # -B and -f: else what compileall itself imports is left compiled the usual way.
-        str(python), "-s", "-S", "-B", "-m", "compileall", "-q", "-f", "-j", "1" if in_order else "0",
-        "--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", USUAL_PLACE, str(library),
-    ]  # fmt: skip
     try:
-        code, output = capture(
-            command, environ={"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}, cwd=library
-        )
+        code, output = compile_trees(python, [library], place=(str(root), USUAL_PLACE))
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOEXEC, errno.EACCES):
             raise
         raise errors.runtime_unusable(minor, str(error)) from None
-    # 1: some file did not compile, which lib2to3's own samples never do; other codes: no start.
-    if code not in (0, 1) or not (library / "__pycache__").is_dir():
+    if code != 0 or not (library / "__pycache__").is_dir():
         if "No space left" in output:
             raise errors.disk_full("byte-compiling the Python runtime")
         raise errors.runtime_unusable(minor, output.strip()[-2000:])

@@ -1,0 +1,190 @@
+"""Byte-compiles source trees: a program that the app's own Python runs, 3.8 and later.
+
+`compile_script.py [--skip-tests] [--place FROM TO] DIRECTORY...` writes unchecked-hash byte code
+(PEP 552; the lifecycle changes the sources' times) for every module, by a process per core. The
+bytes depend on the source and the path that is shown alone, if PYTHONHASHSEED is fixed.
+
+With `--skip-tests` the packages' own test suites are left out: directories named `test` or `tests`
+which no module outside of them imports.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+import importlib.util
+import marshal
+import os
+import struct
+import sys
+import types
+import warnings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+TEST_SUITES = frozenset(("test", "tests"))
+MOST_PROCESSES = 8  # each takes about 20 MB
+# Before 3.11, the bytes also depend on what the process compiled before.
+INDEPENDENT = sys.version_info >= (3, 11)
+UNCHECKED_HASH = (1).to_bytes(4, "little")
+_NUMBER = struct.Struct("=I")
+
+
+def main(arguments: list[str]) -> int:
+    """Compile what the arguments say; files that do not compile are left: templates of code."""
+    skip_tests = "--skip-tests" in arguments
+    if skip_tests:
+        arguments.remove("--skip-tests")
+    old = new = ""
+    if "--place" in arguments:
+        at = arguments.index("--place")
+        _, old, new = arguments[at : at + 3]
+        del arguments[at : at + 3]
+    compiler = Compiler(arguments if skip_tests else [], old, new)
+    modules: list[str] = []
+    suites: list[str] = []
+    for root in arguments:
+        find_modules(root, skip_tests, modules, suites)
+    while modules:
+        imported = compiler.compile_all(modules)
+        needed = [suite for suite in suites if suite in imported]
+        suites = [suite for suite in suites if suite not in imported]
+        modules = []
+        for suite in needed:
+            find_modules(suite, False, modules, suites)
+    return 0
+
+
+def find_modules(root: str, skip_tests: bool, modules: list[str], suites: list[str]) -> None:
+    """Add the files to compile to `modules`, the test suites that are left out to `suites`."""
+    for folder, folders, names in os.walk(root):
+        if skip_tests:
+            suites += [os.path.join(folder, name) for name in folders if name in TEST_SUITES]
+        skipped = TEST_SUITES if skip_tests else frozenset()
+        folders[:] = [name for name in folders if name not in skipped and name != "__pycache__"]
+        for name in names:
+            path = os.path.join(folder, name)
+            if name.endswith(".py") and os.path.isfile(path):
+                modules.append(path)
+
+
+class Compiler:
+    """Compiles by a process per core. `roots`: below them, imported test suites are looked for."""
+
+    def __init__(self, roots: list[str], old: str, new: str) -> None:
+        self.roots = roots
+        self.old = old
+        self.new = new
+        self.found, self.tell = -1, -1
+
+    def compile_all(self, modules: list[str]) -> set[str]:
+        """Compile `modules`; the test suites that they import."""
+        # The largest first, so that no process is left alone with one at the end.
+        modules.sort(key=lambda path: (-os.path.getsize(path), path))
+        # The next module's number is read from a file that all share, its offset included.
+        work = os.memfd_create("modules")
+        os.write(work, b"".join(map(_NUMBER.pack, range(len(modules)))))
+        os.lseek(work, 0, os.SEEK_SET)
+        self.found, self.tell = os.pipe()
+        count = min(MOST_PROCESSES, len(os.sched_getaffinity(0)), len(modules))
+        children = [start(lambda: self.run_worker(modules, work)) for _ in range(count)]
+        os.close(work)
+        os.close(self.tell)
+        with open(self.found, "rb") as stream:
+            imported = {os.fsdecode(path) for path in stream.read().split(b"\0") if path}
+        for child in children:
+            finish(child)
+        return imported
+
+    def run_worker(self, modules: list[str], work: int) -> None:
+        """Compile whichever module comes next, until none is left."""
+        os.close(self.found)
+        gc.disable()  # syntax trees hold no cycles, and looking for some takes a tenth of the time
+        while len(read := os.read(work, _NUMBER.size)) == _NUMBER.size:
+            path = modules[_NUMBER.unpack(read)[0]]
+            if INDEPENDENT:
+                self.compile_module(path)
+            else:
+                finish(start(lambda path=path: self.compile_module(path)))  # type: ignore[misc]
+
+    def compile_module(self, path: str) -> None:
+        """Write the byte code of `path`, and tell which test suites it imports."""
+        with open(path, "rb") as file:
+            source = file.read()
+        moved = self.old and path.startswith(self.old)
+        shown = self.new + path[len(self.old) :] if moved else path
+        try:
+            code = compile(source, shown, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+            return
+        target = importlib.util.cache_from_source(path, optimization="")
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "wb") as file:
+            file.write(importlib.util.MAGIC_NUMBER + UNCHECKED_HASH)
+            file.write(importlib.util.source_hash(source) + marshal.dumps(code))
+        if self.roots and names_suite(code):
+            for suite in imported_suites(path, source, self.roots):
+                os.write(self.tell, os.fsencode(suite) + b"\0")
+
+
+def start(work: Callable[[], None]) -> int:
+    """The id of a process that does it."""
+    child = os.fork()
+    if child == 0:
+        run_and_exit(work)
+    return child
+
+
+def run_and_exit(work: Callable[[], None]) -> NoReturn:
+    code = 1
+    try:
+        work()
+        code = 0
+    except BaseException as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+    finally:
+        os._exit(code)
+
+
+def finish(child: int) -> None:
+    """Wait for a process, which must have succeeded."""
+    status = os.waitpid(child, 0)[1]
+    if status:
+        raise SystemExit(f"a process ended by signal: {status & 127}" if status & 127 else 1)
+
+
+def names_suite(code: types.CodeType) -> bool:
+    """Whether the code has a name that could be a test suite's: quicker than reading its syntax."""
+    return any(not TEST_SUITES.isdisjoint(name.split(".")) for name in code.co_names) or any(
+        names_suite(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)
+    )
+
+
+def imported_suites(path: str, source: bytes, roots: list[str]) -> set[str]:
+    """The directories of the test suites that the import statements name."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            bases, names = roots, [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            bases = roots
+            if node.level:
+                bases = [os.path.normpath(os.path.join(path, *[os.pardir] * node.level))]
+            # `from module import name` may name a module of that name in it.
+            prefix = f"{node.module}." if node.module else ""
+            names = [prefix + alias.name for alias in node.names]
+        else:
+            continue
+        for words in (name.split(".") for name in names):
+            for number, word in enumerate(words, start=1):
+                if word in TEST_SUITES:
+                    found |= {os.path.join(base, *words[:number]) for base in bases}
+    return found
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # of the packages' code: they are for its authors
+    sys.exit(main(sys.argv[1:]))
