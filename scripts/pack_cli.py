@@ -58,7 +58,7 @@ def build_app(
 ) -> subprocess.CompletedProcess[str]:
     """`pack build` with images that are on this machine; the packages come over its network."""
     given = [argument for pair in settings.items() for argument in ("--env", "=".join(pair))]
-    if "DOCKER_HOST" in docker.environ:
+    if "DOCKER_HOST" in {**os.environ, **docker.environ}:
         given += ["--docker-host", "inherit"]
     return run_pack(
         pack, docker, home, "build", image, "--path", str(app), "--builder", builder,

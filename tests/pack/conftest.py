@@ -67,6 +67,11 @@ def image(host: Docker) -> Iterator[str]:
     """A name for an image and for its build's volumes, removed afterwards."""
     name = f"pycnb/test-{os.getpid()}-{os.urandom(4).hex()}"
     yield name
+    remove_image(host, name)
+
+
+def remove_image(host: Docker, name: str) -> None:
+    """The image, and the volumes of its builds."""
     host.run("image", "rm", "--force", name, check=False)
     volumes = host.run("volume", "ls", "--quiet").stdout.split()
     short = name.replace("/", "_")
