@@ -15,6 +15,7 @@ from python_buildpack.app_files import AppFiles
 from python_buildpack.app_meanings import SCRIPT, Meanings
 from python_buildpack.app_sources import AppSources
 from python_buildpack.django_project import DjangoFacts, read_django
+from python_buildpack.module_scope import Class, Function
 
 _ENTRY_NAMES = ("wsgi", "asgi", "app", "main", "application", "server", "api", "run", "index")
 _OBJECTS = ("app", "application", "api", "server", "asgi", "wsgi", "asgi_app", "wsgi_app")
@@ -141,7 +142,12 @@ def _module_applications(sources: AppSources, entry: _Entry) -> Iterator[Applica
         return
     known = Meanings(sources, tuple(dict.fromkeys((entry.working_dir, "", "src"))))
     names = [name for name in _OBJECTS if name in scope.values or name in scope.imports]
-    names += [name for name in scope.values if name not in names]
+    names += [
+        name
+        for name, values in scope.values.items()
+        if name not in names
+        and (name in _FACTORIES or not isinstance(values[-1], (Function, Class)))
+    ]
     for name in names:
         meaning = known.of_name(name, scope)
         if meaning is None or meaning.kind == "class" or meaning.needs_arguments:

@@ -34,6 +34,8 @@ ADAPTERS = {
 }
 _APP_ATTRIBUTES = frozenset({"wsgi_app", "asgi_app"})
 _DEPTH = 20
+# Names that are looked up for one module at most: no code, however twisted, takes long.
+_LOOKUPS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,7 @@ class Meanings:
     def __init__(self, sources: AppSources, bases: tuple[str, ...]) -> None:
         self._sources = sources
         self._bases = bases
+        self._lookups = 0
 
     def of_name(self, name: str, scope: Scope) -> Meaning | None:
         """What `name` means in `scope` once the module has run."""
@@ -64,7 +67,8 @@ class Meanings:
     def _of_name(
         self, dotted: str, scopes: tuple[Scope, ...], before: int | None, depth: int
     ) -> Meaning | None:
-        if depth > _DEPTH:
+        self._lookups += 1
+        if depth > _DEPTH or self._lookups > _LOOKUPS:
             return None
         first, _, rest = dotted.partition(".")
         for number, scope in enumerate(scopes):

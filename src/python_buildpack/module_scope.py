@@ -63,15 +63,13 @@ def read_scope(source: bytes, package: str) -> Scope | None:
     """The names of a module; None for what is no Python. `package` is what `.` means in imports."""
     try:
         tree = ast.parse(source)
-        methods = frozenset(
-            node.func.attr
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-        )
-        relative = any(
-            isinstance(node, ast.ImportFrom) and node.level > 0 for node in ast.walk(tree)
-        )
-        scope = Scope(methods=methods, is_relative=relative)
+        methods, relative = set(), False
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                methods.add(node.func.attr)
+            elif isinstance(node, ast.ImportFrom) and node.level > 0:
+                relative = True
+        scope = Scope(methods=frozenset(methods), is_relative=relative)
         _fill(scope, tree.body, package)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         # Whatever is wrong with it, Python will say so when the app starts.

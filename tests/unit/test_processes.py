@@ -490,6 +490,15 @@ def test_nothing_reloads(tmp_path: Path) -> None:
     assert "nothing is known to reload `./serve`" in plan.warnings[0]
 
 
+def test_twisted_code_takes_no_time(tmp_path: Path) -> None:
+    """Functions that call each other in more ways than could ever be followed; an app after them."""
+    functions = "".join(
+        f"def f{n}():\n" + f"    if f{n}:\n        return f{n + 1}()\n" * 30 for n in range(40)
+    )
+    files = {"app.py": FLASK + functions + "x = f0()\ndef create_app():\n    return f0()\n"}
+    assert planned(tmp_path, files, "flask gunicorn").shown == {"web": "gunicorn app:app"}
+
+
 def servers_table() -> str:
     """The table of docs/launch.md, of what the code does."""
     rows = ["| interface | installed | command |", "|---|---|---|"]
