@@ -13,7 +13,7 @@ OFFLINE ?=
 RELEASES ?=
 ROUNDS ?= 3
 
-.PHONY: help venv demo image package release-list runtime-archive bench check test test-unit test-fuzz fuzz test-lifecycle test-managers test-security test-pack clean
+.PHONY: help venv demo image package release-list runtime-archive bench check test test-unit test-fuzz fuzz test-lifecycle test-managers test-security test-pack test-kpack clean
 
 # Runs a suite, and notes how long it took for the summary of `make test` and .ci/run.
 define suite
@@ -84,6 +84,10 @@ test-security: venv ## secrets, faults, hostile apps
 
 test-pack: venv ## pack and Docker
 	$(call suite,tests/pack)
+
+test-kpack: venv ## kpack on a Kubernetes of one node, with the manifests of deploy/kpack (needs root)
+	@$(RUN) scripts/kpack.py
+	$(call suite,tests/kpack)
 
 clean: ## remove what was made here
 	rm -rf build dist $(VENV)

@@ -1,20 +1,36 @@
-"""kpack on the local cluster: its own definitions, its controller, and the images that it needs."""
+"""kpack on the local cluster: its own definitions, its controller, and the images that it needs.
+
+Run as a program it builds all that such a cluster consists of, once per machine.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import json
+import os
 import subprocess
+import sys
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import oci_layout
 from builder import BUILDPACK_APIS, CERTIFICATES, PLATFORM_APIS, STACK, base_system
-from go_tools import TOOLS_DIR, ensure_tools
-from kubernetes_cluster import Cluster, Processes, push
+from docker_host import DockerError
+from go_tools import TOOLS_DIR, GoToolError, ensure_tools
+from kubernetes_cluster import (
+    Cluster,
+    ClusterError,
+    Processes,
+    ensure_kubernetes,
+    install_packages,
+    push,
+)
 from lifecycle import ensure_lifecycle, lifecycle_version
+from pack_cli import ensure_pack
+from package import PackageError
 
 KPACK = "github.com/pivotal/kpack"
 POD_PROGRAMS = ("build-init", "build-waiter", "completion", "rebase")
@@ -41,16 +57,19 @@ def ensure_kpack(log: Callable[[str], None]) -> Path:
     )
 
 
-def definitions_dir() -> Path:
-    """kpack's own `config` directory, in Go's module cache."""
+def kpack_source() -> Path:
+    """kpack's own source, in Go's module cache: its resource definitions, its API's schema."""
     done = subprocess.run(
-        ["go", "list", "-m", "-f", "{{.Dir}}", KPACK],
+        ["go", "mod", "download", "-json", KPACK],
         cwd=TOOLS_DIR / "kpack",
-        check=True,
+        env={**os.environ, "GOWORK": "off"},
         capture_output=True,
         text=True,
+        check=False,
     )
-    return Path(done.stdout.strip()) / "config"
+    if done.returncode:
+        raise GoToolError(f"go mod download of kpack failed:\n{done.stdout}{done.stderr}")
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 @contextlib.contextmanager
@@ -88,7 +107,7 @@ def apply_definitions(cluster: Cluster) -> None:
         "create configmap config-observability --namespace kpack",
     ):
         cluster.kubectl(*words.split())
-    folder = definitions_dir()
+    folder = kpack_source() / "config"
     cluster.kubectl("apply", "--filename", str(folder / "config-logging.yaml"))
     for name in DEFINITIONS:
         done = cluster.kubectl("create", "-f", str(folder / f"{name}.yaml"), "--output", "name")
@@ -112,8 +131,8 @@ def _push_program(cluster: Cluster, program: Path) -> str:
     return image
 
 
-def push_lifecycle(cluster: Cluster, log: Callable[[str], None]) -> str:
-    """The image that a ClusterLifecycle names."""
+def push_lifecycle(cluster: Cluster, log: Callable[[str], None]) -> None:
+    """The image that a ClusterLifecycle names, tagged with its version."""
     binaries = ensure_lifecycle(log)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
@@ -131,18 +150,16 @@ def push_lifecycle(cluster: Cluster, log: Callable[[str], None]) -> str:
         "io.buildpacks.lifecycle.apis": json.dumps(apis),
         "io.buildpacks.lifecycle.version": version,
     }
-    image = f"{cluster.registry}/kpack/lifecycle"
     layout = cluster.work / "lifecycle-image"
-    push(oci_layout.write_image(layout, [buffer.getvalue()], {"Labels": labels}), image)
-    return image
+    oci_layout.write_image(layout, [buffer.getvalue()], {"Labels": labels})
+    push(layout, f"{cluster.registry}/kpack/lifecycle:{version}")
 
 
-def push_base_images(
-    cluster: Cluster,
-    log: Callable[[str], None],
-    more: Mapping[str, tuple[bytes, int]] | None = None,
-) -> tuple[str, str]:
-    """Build and run image: a plain Debian without Python, an unprivileged user, and `more` files."""
+def push_base_images(cluster: Cluster, tag: str, log: Callable[[str], None]) -> None:
+    """Build and run image: a plain Debian without Python, and an unprivileged user.
+
+    Each `tag` makes an image of its own: /etc/base-version holds it.
+    """
     base = base_system(log).read_bytes()
     with tarfile.open(fileobj=io.BytesIO(base)) as tar:
         files = {
@@ -153,7 +170,7 @@ def push_base_images(
             )
         }
     files["etc/ssl/certs/ca-certificates.crt"] = (CERTIFICATES.read_bytes(), 0o644)
-    files.update(more or {})
+    files["etc/base-version"] = (f"{tag}\n".encode(), 0o644)
     config = {
         "User": f"{USER}:{USER}",
         "Env": [
@@ -170,10 +187,8 @@ def push_base_images(
     }
     layers = [base, oci_layout.files_layer(files)]
     layout = oci_layout.write_image(cluster.work / "base-image", layers, config)
-    images = (f"{cluster.registry}/stack/build", f"{cluster.registry}/stack/run")
-    for image in images:
-        push(layout, image)
-    return images
+    for name in ("build", "run"):
+        push(layout, f"{cluster.registry}/stack/{name}:{tag}")
 
 
 def _read(tar: tarfile.TarFile, name: str) -> bytes:
@@ -191,3 +206,25 @@ def push_app(cluster: Cluster, app: Path, image: str) -> None:
                 tar.add(path, path.relative_to(app).as_posix(), recursive=False)
     layout = cluster.work / "source-image"
     push(oci_layout.write_image(layout, [buffer.getvalue()], {}), image)
+
+
+def main() -> int:
+    """Build everything; print what it took."""
+
+    def log(text: str) -> None:
+        print(text, flush=True)
+
+    started = time.monotonic()
+    try:
+        install_packages(log)
+        for ensure in (ensure_lifecycle, ensure_pack, base_system, ensure_kubernetes, ensure_kpack):
+            ensure(log)
+    except (ClusterError, DockerError, GoToolError, PackageError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    log(f"Kubernetes, kpack, lifecycle and pack are here ({time.monotonic() - started:.0f} s)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

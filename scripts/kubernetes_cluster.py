@@ -1,6 +1,7 @@
 """A Kubernetes of one node on this machine, from Kubernetes' own programs; it needs root.
 
-Everything listens on 127.0.0.1 or on the address of a bridge of its own, and is taken down again.
+Everything listens on 127.0.0.1 or on the address of a bridge of its own, and is taken down again:
+programs, containers, mounts, network and settings of the kernel. What is left then is an error.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +27,25 @@ KUBERNETES = "k8s.io/kubernetes"
 BRIDGE = "pycnb0"
 GATEWAY = "10.88.7.1"
 SUBNET = "10.88.7.0/24"
+NETWORK = "pycnb"
+# Its packets leave for other networks as this machine's own, and a firewall lets them pass.
+FIREWALL_RULES = (
+    f"FORWARD --in-interface {BRIDGE} --jump ACCEPT",
+    f"FORWARD --out-interface {BRIDGE} --jump ACCEPT",
+    f"POSTROUTING --table nat --source {SUBNET} ! --destination {SUBNET} --jump MASQUERADE",
+)
+CGROUP = "pycnb"
+# Settings of the kernel that we or the kubelet change, below /proc/sys.
+KERNEL_SETTINGS = (
+    "net/ipv4/ip_forward",
+    "vm/overcommit_memory",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+)
 START_SECONDS = 120
+STOP_SECONDS = 10
 # Debian package -> a program of it.
 PACKAGES = {
     "etcd-server": "etcd",
@@ -136,11 +156,14 @@ class Processes:
             time.sleep(0.2)
 
     def stop(self) -> None:
+        """End all of them; those that are slow to go are killed."""
         for process in reversed(self._running.values()):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in self._running.values():
             try:
-                process.wait(timeout=20)
+                process.wait(timeout=max(0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -148,11 +171,15 @@ class Processes:
 
 @contextlib.contextmanager
 def cluster(work: Path, log: Callable[[str], None]) -> Iterator[Cluster]:
-    """Bring up registry, control plane and node; take all of it down afterwards."""
+    """Bring up registry, control plane and node in `work`; take all of it down afterwards.
+
+    Raises `ClusterError` when it does not come up, or when something of it is left behind.
+    """
     if os.getuid() != 0:
         raise ClusterError("Only root can run a node of Kubernetes.")
     install_packages(log)
     programs = ensure_kubernetes(log)
+    settings = _kernel_settings()
     processes = Processes(work / "logs")
     try:
         _make_bridge()
@@ -160,17 +187,32 @@ def cluster(work: Path, log: Callable[[str], None]) -> Iterator[Cluster]:
         _push_pause_image(work, programs / "pause", registry)
         kubeconfig = _start_control_plane(work, programs, processes)
         found = Cluster(work=work, programs=programs, kubeconfig=kubeconfig, registry=registry)
-        socket = _start_containerd(work, registry, processes)
-        _start_kubelet(work, programs, socket, kubeconfig, processes)
+        endpoint = _start_containerd(work, registry, processes)
+        _start_kubelet(work, programs, endpoint, kubeconfig, processes)
         log("Waiting for the node")
         processes.wait_for("kubelet", lambda: _node_is_ready(found))
         yield found
     finally:
-        _take_down(work, processes)
+        processes.stop()
+        take_down(work)
+        _set_kernel_settings(settings)
+        if left := leftovers(work):
+            raise ClusterError("The cluster left behind:\n" + "\n".join(left))
+
+
+def _kernel_settings() -> dict[Path, str]:
+    paths = (Path("/proc/sys") / name for name in KERNEL_SETTINGS)
+    return {path: path.read_text() for path in paths if path.exists()}
+
+
+def _set_kernel_settings(settings: Mapping[Path, str]) -> None:
+    for path, value in settings.items():
+        if path.read_text() != value:
+            path.write_text(value)
 
 
 def _make_bridge() -> None:
-    subprocess.run(["ip", "link", "del", BRIDGE], stderr=subprocess.DEVNULL, check=False)
+    _remove_network()
     for words in (
         f"link add {BRIDGE} type bridge",
         f"addr add {GATEWAY}/24 dev {BRIDGE}",
@@ -178,6 +220,20 @@ def _make_bridge() -> None:
     ):
         subprocess.run(["ip", *words.split()], check=True)
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    for rule in FIREWALL_RULES:
+        subprocess.run(["iptables", "--wait", "--insert", *rule.split()], check=True)
+
+
+def _remove_network() -> None:
+    for rule in FIREWALL_RULES:
+        while not _iptables("--delete", rule):
+            pass
+    subprocess.run(["ip", "link", "del", BRIDGE], stderr=subprocess.DEVNULL, check=False)
+
+
+def _iptables(action: str, rule: str) -> int:
+    command = ["iptables", "--wait", action, *rule.split()]
+    return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode
 
 
 def _answers(url: str) -> bool:
@@ -192,7 +248,7 @@ def _start_registry(work: Path, processes: Processes) -> str:
     address = f"{GATEWAY}:{free_port()}"
     config = work / "registry.yml"
     config.write_text(
-        f"version: 0.1\nlog: {{level: info}}\nstorage:\n  filesystem: {{rootdirectory: {work}/registry}}\n"
+        f"version: 0.1\nlog: {{level: info, formatter: json}}\nstorage:\n  filesystem: {{rootdirectory: {work}/registry}}\n"
         f"  delete: {{enabled: true}}\nhttp: {{addr: '{address}'}}\n"
     )
     processes.start("registry", ["docker-registry", "serve", config])
@@ -305,6 +361,8 @@ root = "{work}/containerd"
 state = "{work}/run/containerd"
 [grpc]
 address = "{work}/run/containerd.sock"
+[plugins."io.containerd.internal.v1.opt"]
+path = "{work}/opt"
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "{registry}/pause:1"
 restrict_oom_score_adj = true
@@ -312,6 +370,7 @@ restrict_oom_score_adj = true
 runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
 SystemdCgroup = false
+Root = "{work}/run/runc"
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
 conf_dir = "{work}/cni"
@@ -324,13 +383,12 @@ def _start_containerd(work: Path, registry: str, processes: Processes) -> Path:
     (work / "cni").mkdir()
     network = {
         "cniVersion": "0.4.0",
-        "name": "pycnb",
+        "name": NETWORK,
         "plugins": [
             {
                 "type": "bridge",
                 "bridge": BRIDGE,
                 "isGateway": True,
-                "ipMasq": True,
                 "ipam": {
                     "type": "host-local",
                     "dataDir": str(work / "addresses"),
@@ -338,21 +396,19 @@ def _start_containerd(work: Path, registry: str, processes: Processes) -> Path:
                     "routes": [{"dst": "0.0.0.0/0"}],
                 },
             },
-            {"type": "firewall"},
-            {"type": "portmap", "capabilities": {"portMappings": True}},
         ],
     }
     (work / "cni" / "10-pycnb.conflist").write_text(json.dumps(network))
     config = work / "containerd.toml"
     config.write_text(_CONTAINERD.format(work=work, registry=registry))
     processes.start("containerd", ["containerd", "--config", config])
-    socket = work / "run" / "containerd.sock"
-    processes.wait_for("containerd", socket.exists)
-    return socket
+    endpoint = work / "run" / "containerd.sock"
+    processes.wait_for("containerd", endpoint.exists)
+    return endpoint
 
 
 def _start_kubelet(
-    work: Path, programs: Path, socket: Path, kubeconfig: Path, processes: Processes
+    work: Path, programs: Path, endpoint: Path, kubeconfig: Path, processes: Processes
 ) -> None:
     config = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -363,16 +419,21 @@ def _start_kubelet(
         "port": free_port(),
         "healthzPort": 0,
         "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{CGROUP}",
         "failCgroupV1": False,
         "failSwapOn": False,
         "enforceNodeAllocatable": [],
-        "containerRuntimeEndpoint": f"unix://{socket}",
+        "containerRuntimeEndpoint": f"unix://{endpoint}",
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "podLogsDir": str(work / "pods"),
+        "volumePluginDir": str(work / "volume-plugins"),
+        "makeIPTablesUtilChains": False,
         "resolvConf": "/etc/resolv.conf",
     }  # fmt: skip
     path = work / "kubelet.json"
     path.write_text(json.dumps(config))
+    for hierarchy in _cgroup_hierarchies():
+        (hierarchy / CGROUP).mkdir(exist_ok=True)
     processes.start(
         "kubelet",
         [
@@ -391,16 +452,127 @@ def _node_is_ready(found: Cluster) -> bool:
     return done.stdout.strip() == "True"
 
 
-def _take_down(work: Path, processes: Processes) -> None:
-    processes.stop()
-    # Containers outlive containerd: their shims are ended, and what they mounted is unmounted.
+def take_down(work: Path) -> None:
+    """Remove whatever a cluster in `work` has left, be it that its run was killed."""
+    # Containers outlive containerd and their shims.
+    for attempt in range(50):
+        pids = [*_processes(work), *_contained_processes()]
+        if not pids:
+            break
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02 * (attempt + 1))
+    for mount in reversed(_mounts(work)):
+        subprocess.run(["umount", "-l", mount], check=False)
+    for namespace in _network_namespaces():
+        subprocess.run(["umount", "-l", str(namespace)], stderr=subprocess.DEVNULL, check=False)
+        namespace.unlink(missing_ok=True)
+    for path in (*_dead_files(), *_network_records(), *_log_links(work)):
+        path.unlink()
+    for folder in _cgroups():
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+    _remove_network()
+
+
+def leftovers(work: Path) -> list[str]:
+    """What a cluster in `work` has left on this machine, outside of `work`; a line for each."""
+    return [
+        *(f"process: {pid}" for pid in (*_processes(work), *_contained_processes())),
+        *(f"mount: {path}" for path in _mounts(work)),
+        *(f"network namespace: {path}" for path in _network_namespaces()),
+        *(f"file: {path}" for path in (*_dead_files(), *_network_records(), *_log_links(work))),
+        *(f"cgroup: {path}" for path in _cgroups()),
+        *(f"firewall rule: {rule}" for rule in FIREWALL_RULES if not _iptables("--check", rule)),
+        *(f"network device: {path.name}" for path in Path("/sys/class/net").glob(BRIDGE)),
+    ]
+
+
+def _processes(work: Path) -> list[int]:
+    """Those that have a path below `work` on their command line."""
+    found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if "containerd-shim" in command and f"{work}/run/containerd" in command:
-                os.kill(int(path.parent.name), signal.SIGKILL)
-    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    for mount in reversed([line.split()[4] for line in mounts]):
-        if mount.startswith(f"{work}/"):
-            subprocess.run(["umount", "-l", mount], check=False)
-    subprocess.run(["ip", "link", "del", BRIDGE], stderr=subprocess.DEVNULL, check=False)
+            if f"{work}/".encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+def _contained_processes() -> list[int]:
+    found: set[int] = set()
+    for folder in _cgroups():
+        with contextlib.suppress(OSError):
+            found.update(int(line) for line in (folder / "cgroup.procs").read_text().split())
+    return sorted(found - {0})
+
+
+def _cgroup_hierarchies() -> list[Path]:
+    root = Path("/sys/fs/cgroup")
+    if (root / "cgroup.controllers").exists():
+        return [root]
+    return [path for path in sorted(root.iterdir()) if path.is_dir() and not path.is_symlink()]
+
+
+def _cgroups() -> list[Path]:
+    """The cluster's own, the innermost first."""
+    roots = [path / CGROUP for path in _cgroup_hierarchies()]
+    found = [path for root in roots for path in (root, *root.rglob("*")) if path.is_dir()]
+    return sorted(found, reverse=True)
+
+
+def _mounts(work: Path) -> list[str]:
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [point for point in points if point.startswith(f"{work}/")]
+
+
+def _network_records() -> list[Path]:
+    """CNI's notes of the pods that it connected to our bridge."""
+    return sorted(Path("/var/lib/cni/results").glob(f"{NETWORK}-*"))
+
+
+def _dead_files() -> list[Path]:
+    """What programs that were killed leave in places of which there is one per machine."""
+    pods = {
+        record.name.removeprefix(f"{NETWORK}-").rpartition("-")[0] for record in _network_records()
+    }
+    loopback = Path("/var/lib/cni/results").glob("cni-loopback-*-lo")
+    sockets = (
+        *Path("/run/containerd/s").glob("*"),
+        Path("/var/lib/kubelet/device-plugins/kubelet.sock"),
+    )
+    return [
+        *(path for path in loopback if path.name.split("-")[2] in pods),
+        *(path for path in sockets if path.is_socket() and not _is_answered(path)),
+    ]
+
+
+def _is_answered(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+    return True
+
+
+def _network_namespaces() -> list[Path]:
+    """The pods' namespaces that are still there."""
+    results = (json.loads(record.read_bytes())["result"] for record in _network_records())
+    found = {
+        Path(interface["sandbox"])
+        for result in results
+        for interface in result["interfaces"]
+        if interface.get("sandbox")
+    }
+    return sorted(path for path in found if path.exists())
+
+
+def _log_links(work: Path) -> list[Path]:
+    """The kubelet's links to the logs of containers; it takes no other place for them."""
+    links = Path("/var/log/containers").glob("*.log")
+    return [
+        link for link in links if link.is_symlink() and str(link.readlink()).startswith(f"{work}/")
+    ]

@@ -1,16 +1,17 @@
-"""kpack on a Kubernetes of one node, with the manifests of deploy/kpack applied to it."""
+"""kpack on a Kubernetes of one node, set up by the commands of deploy/kpack/README.md."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kpack.traffic import Ledger, Registry
+from tests.managers.simple_index import SimpleIndex
+from tests.managers.wheel_factory import Distribution, write_sdist, write_wheel
 
+import host_python
 import kpack
 import package
 import runtime_archive
@@ -30,7 +35,10 @@ from pack_cli import ensure_pack
 ROOT = Path(__file__).resolve().parent.parent.parent
 MANIFESTS = ROOT / "deploy" / "kpack"
 NAMESPACE = "apps"
-BUILD_SECONDS = 300
+WAIT_SECONDS = 600
+NEXT_VERSION = "99.0.0"
+IMAGES = ("shop", "blog", "api")
+USER, PASSWORD = "builder", "s3cret/pa55word"
 
 
 def say(text: str) -> None:
@@ -40,117 +48,186 @@ def say(text: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Kpack:
-    """kpack, and where its test's sources are: `replacements` are made in every manifest."""
+    """kpack, and a copy of the project in which the example hosts are this cluster's.
+
+    `index` is the private index of bindings.yaml; `git` and `files` hold the other sources.
+    """
 
     cluster: Cluster
-    buildpack: Path
-    replacements: Mapping[str, str]
+    project: Path
+    commands: Path
+    registry: Registry
+    ledger: Ledger
+    index: SimpleIndex
+    git: Path
+    files: Path
+    files_url: str
+    requests: list[str]
+    authority: Path
 
-    def manifest(self, name: str, more: Mapping[str, str] | None = None) -> str:
-        """A manifest of deploy/kpack with this cluster's places in it."""
-        text = (MANIFESTS / name).read_text()
-        for old, new in {**self.replacements, **(more or {})}.items():
-            text = text.replace(old, new)
-        return text
+    def readme(self, heading: str, replacements: Mapping[str, str] | None = None) -> str:
+        """Run the commands below a heading of deploy/kpack/README.md; what they print.
 
-    def apply(self, name: str, more: Mapping[str, str] | None = None) -> None:
-        """Apply a manifest of deploy/kpack."""
-        self.cluster.kubectl("apply", "--filename", "-", stdin=self.manifest(name, more))
+        Raises `AssertionError` with their output when one fails.
+        """
+        text = (self.project / "deploy" / "kpack" / "README.md").read_text()
+        section = re.search(
+            rf"^## [0-9]+\. {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.M | re.S
+        )
+        assert section, heading
+        script = "\n".join(re.findall(r"^```sh\n(.*?)^```", section[1], re.M | re.S))
+        assert script, heading
+        for old, new in (replacements or {}).items():
+            assert old in script, old
+            script = script.replace(old, new)
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=self.project,
+            env={
+                **os.environ,
+                "PATH": f"{self.commands}:{os.environ['PATH']}",
+                "KUBECONFIG": str(self.cluster.kubeconfig),
+                "KUBECACHEDIR": str(self.cluster.work / "kubectl"),
+                "PACK_HOME": str(self.cluster.work / "pack"),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout}\n{self.state()}"
+        return done.stdout
+
+    def state(self) -> str:
+        """What the cluster says about the test's resources, for a test that fails."""
+        kinds = "clusterbuildpacks,clusterbuilders,clusterstacks,images.kpack.io,builds,pods"
+        shown = self.cluster.kubectl("get", "--namespace", NAMESPACE, kinds, check=False).stdout
+        return (
+            shown
+            + self.cluster.kubectl(
+                "describe", "--namespace", NAMESPACE, "images.kpack.io", check=False
+            ).stdout
+        )
 
     def get(self, *words: str) -> dict[str, Any]:
-        """A resource of the test's namespace."""
+        """A resource of the test's namespace, or several as a list."""
         done = self.cluster.kubectl("get", "--namespace", NAMESPACE, "--output", "json", *words)
         return dict(json.loads(done.stdout))
 
-    def wait_ready(self, *words: str) -> dict[str, Any]:
-        """A resource, as soon as kpack calls it ready."""
-        return self._wait(words, lambda status: _condition(status, "Ready") == "True")
+    def patch(self, resource: str, change: Mapping[str, object]) -> None:
+        self.cluster.kubectl(
+            "patch", "--namespace", NAMESPACE, resource, "--type", "merge",
+            "--patch", json.dumps(change),
+        )  # fmt: skip
 
-    def wait_build(self, image: str, number: int) -> dict[str, Any]:
-        """A build of an image, as soon as it has ended."""
-        words = ("build", f"{image}-build-{number}")
-        return self._wait(
-            words, lambda status: _condition(status, "Succeeded") in ("True", "False")
-        )
-
-    def build(self, image: str, number: int) -> dict[str, Any]:
-        """A build of an image, which must pass."""
-        found = self.wait_build(image, number)
-        if _condition(found["status"], "Succeeded") != "True":
-            raise AssertionError(self.log(image, number))
-        return found
-
-    def _wait(self, words: tuple[str, ...], is_done: Any) -> dict[str, Any]:
-        deadline = time.monotonic() + BUILD_SECONDS
+    def wait(self, resource: str, condition: str) -> dict[str, Any]:
+        """A resource as soon as it exists and its condition is true or false."""
+        deadline = time.monotonic() + WAIT_SECONDS
         found: dict[str, Any] = {}
         while time.monotonic() < deadline:
             done = self.cluster.kubectl(
-                "get", "--namespace", NAMESPACE, "--output", "json", *words, check=False
+                "get", "--namespace", NAMESPACE, "--output", "json", resource, check=False
             )
             if done.returncode == 0:
                 found = json.loads(done.stdout)
-                if is_done(found.get("status", {})):
+                if condition_of(found, condition) in ("True", "False"):
                     return found
-            time.sleep(0.5)
-        raise AssertionError(f"{' '.join(words)} is not done: {json.dumps(found, indent=1)}")
+            time.sleep(0.3)
+        raise AssertionError(
+            f"{resource} is not done: {json.dumps(found, indent=1)}\n{self.state()}"
+        )
+
+    def builds(self, image: str) -> int:
+        """How many builds an image has had."""
+        return int(self.get(f"image.kpack.io/{image}").get("status", {}).get("buildCounter", 0))
+
+    def ended_build(self, image: str, number: int) -> dict[str, Any]:
+        """A build of an image, as soon as it has ended."""
+        return self.wait(f"build.kpack.io/{image}-build-{number}", "Succeeded")
+
+    def build(self, image: str, number: int) -> dict[str, Any]:
+        """The same, for a build that must pass."""
+        found = self.ended_build(image, number)
+        assert condition_of(found, "Succeeded") == "True", self.log(image, number)
+        return found
 
     def log(self, image: str, number: int) -> str:
-        """What `kubectl logs` shows of the steps of a build, one after the other."""
-        pod = f"{image}-build-{number}-build-pod"
-        spec = self.get("pod", pod)["spec"]
+        """What `kubectl logs` shows of a build's steps, one after the other, without colours."""
+        pod = self.get(f"pod/{image}-build-{number}-build-pod")
         text = ""
-        for container in (*spec.get("initContainers", ()), *spec["containers"]):
+        for container in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"]):
             done = self.cluster.kubectl(
-                "logs", "--namespace", NAMESPACE, pod, "--container", container["name"], check=False
-            )
+                "logs", "--namespace", NAMESPACE, pod["metadata"]["name"],
+                "--container", container["name"], check=False,
+            )  # fmt: skip
             text += f"===> {container['name']}\n{done.stdout}"
         return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
-    def push_source(self, app: Path, name: str) -> None:
-        """Put an app's source where its Image looks for it."""
-        kpack.push_app(self.cluster, app, f"{self.cluster.registry}/sources/{name}")
+    def push_shop(self, app: Path, tag: str) -> None:
+        """Put source where README's commands expect it."""
+        kpack.push_app(self.cluster, app, f"{self.cluster.registry}/sources/shop:{tag}")
 
-    def reconcile(self, *words: str) -> None:
-        """Have kpack look at a resource now, not at its next round."""
+    def change_shop(self, app: Path) -> int:
+        """Give the image `shop` new source; the number of the build that this starts."""
+        number = self.builds("shop") + 1
+        self.push_shop(app, f"change-{number}")
+        image = f"{self.cluster.registry}/sources/shop:change-{number}"
+        self.patch("image.kpack.io/shop", {"spec": {"source": {"registry": {"image": image}}}})
+        return number
+
+    def run(self, name: str) -> dict[str, Any]:
+        """Run an image's latest build as README section 5 does; its pod."""
+        readme = self.project / "deploy" / "kpack"
+        image = self.get(f"image.kpack.io/{name}")["status"]["latestImage"]
+        text = (readme / "run.yaml").read_text().replace("shop", name)
+        text = re.sub(r"image: .*", f"image: {image}", text)
+        self.cluster.kubectl("apply", "--filename", "-", stdin=text)
+        return self.running(name, image)
+
+    def running(self, name: str, image: str) -> dict[str, Any]:
+        """The pod of a Deployment that runs `image`, as soon as it is ready."""
         self.cluster.kubectl(
-            "annotate", "--overwrite", "--namespace", NAMESPACE, *words,
-            f"pycnb.example.com/look={time.time_ns()}",
-        )  # fmt: skip
+            "rollout", "status", "--namespace", NAMESPACE, "--timeout=5m", f"deployment/{name}"
+        )
+        pods = self.get("pods", "--selector", f"app={name}")["items"]
+        (found,) = [pod for pod in pods if pod["spec"]["containers"][0]["image"] == image]
+        return dict(found)
 
-    def blobs(self) -> dict[str, int]:
-        """Digest -> size of all that the registry holds."""
-        root = self.cluster.work / "registry/docker/registry/v2/blobs/sha256"
-        return {path.parent.name: path.stat().st_size for path in root.glob("*/*/data")}
-
-    def image(self, name: str) -> dict[str, Any]:
-        """Layers, digest and configuration of an image in the registry, as skopeo tells."""
-        reference = f"docker://{self.cluster.registry}/{name}"
-        done = subprocess.run(
-            ["skopeo", "inspect", "--tls-verify=false", reference],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        return dict(json.loads(done.stdout))
-
-    def push_buildpack(self, buildpack: Path) -> None:
-        """Publish the packaged buildpack."""
-        done = subprocess.run(
-            [
-                str(ensure_pack(say)), "buildpack", "package",
-                f"{self.cluster.registry}/pycnb/python", "--publish",
-                "--config", str(buildpack / "package.toml"),
-                "--target", f"linux/{runtime_archive.this_arch()}",
-            ],
-            env={**os.environ, "PACK_HOME": str(self.cluster.work / "pack")},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
+    def execute(self, pod: Mapping[str, Any], *command: str) -> str:
+        """What a command prints that runs beside the app, in its container."""
+        name = pod["metadata"]["name"]
+        return self.cluster.kubectl("exec", "--namespace", NAMESPACE, name, "--", *command).stdout
 
 
-def _condition(status: Mapping[str, Any], kind: str) -> str:
+def condition_of(resource: Mapping[str, Any], kind: str) -> str:
+    """`True`, `False` or `Unknown`; empty where the status is older than the specification."""
+    status = resource.get("status", {})
+    if status.get("observedGeneration", 0) < resource["metadata"].get("generation", 0):
+        return ""
     for condition in status.get("conditions", ()):
         if condition["type"] == kind:
             return str(condition["status"])
     return ""
+
+
+def page(pod: Mapping[str, Any], path: str = "/") -> str:
+    """A page of a pod that is ready."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"http://{pod['status']['podIP']}:8080{path}", timeout=30) as response:
+        return str(response.read().decode())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def end_in_order() -> Iterator[None]:
+    """SIGTERM, as CI sends it, takes everything down like Ctrl-C does."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="session")
@@ -162,36 +239,129 @@ def work() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def system(work: Path) -> Iterator[Kpack]:
-    """Everything up, and the cluster-wide manifests applied."""
-    sources = work / "sources"
-    (sources / "git").mkdir(parents=True)
-    (sources / "files").mkdir()
-    (work / "cluster").mkdir()
-    with cluster(work / "cluster", say) as node, kpack.installed(node, say):
+def buildpack(work: Path) -> Path:
+    """The packaged buildpack."""
+    return package.package(runtime_archive.this_arch(), "host", work / "project" / "dist")
+
+
+@pytest.fixture(scope="session")
+def authority(work: Path) -> tuple[Path, Path]:
+    """A private authority's certificate, and a server's certificate with its key."""
+    folder = work / "tls"
+    folder.mkdir()
+    (folder / "names").write_text(f"subjectAltName=IP:{GATEWAY}\n")
+    for command in (
+        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=Private"
+        " -addext keyUsage=critical,keyCertSign",
+        f"req -newkey rsa:2048 -nodes -keyout key.pem -out request -subj /CN={GATEWAY}",
+        "x509 -req -in request -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names"
+        " -out one.pem",
+    ):
+        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_text((folder / "one.pem").read_text() + (folder / "key.pem").read_text())
+    return folder / "ca.pem", both
+
+
+@pytest.fixture(scope="session")
+def packages(work: Path) -> list[Path]:
+    """What the private index holds: Flask with all it needs, a wheel and an sdist of our own."""
+    folder = work / "wheels"
+    version = subprocess.check_output(
+        [host_python.find_host_python(), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+        text=True,
+    )
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:",
+            "--disable-pip-version-check", f"--python-version={version.strip()}",
+            f"--dest={folder}", "--requirement", ROOT / "examples" / "flask" / "requirements.txt",
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    write_wheel(Distribution(name="later"), folder)
+    write_sdist(Distribution(name="from-source"), folder)
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture(scope="session")
+def system(
+    work: Path, buildpack: Path, authority: tuple[Path, Path], packages: list[Path]
+) -> Iterator[Kpack]:
+    """Everything up; sections 2 and 3 of the README done."""
+    certificate, server = authority
+    folders = {name: work / "sources" / name for name in ("git", "files")}
+    for folder in (*folders.values(), work / "cluster"):
+        folder.mkdir(parents=True)
+    ledger = Ledger()
+    started = time.monotonic()
+    with (
+        cluster(work / "cluster", say) as node,
+        kpack.installed(node, say),
+        SimpleIndex(user=USER, password=PASSWORD, certificate=server, address=GATEWAY) as index,
+        WebServer(folders["files"]) as web,
+        GitDaemon(folders["git"], work) as git,
+    ):
+        index.add(*packages)
         kpack.push_lifecycle(node, say)
-        kpack.push_base_images(node, say)
-        buildpack = package.package(runtime_archive.this_arch(), "host", work / "dist")
-        git_port, files_port = free_port(), free_port()
+        for tag in ("1", "2"):
+            kpack.push_base_images(node, tag, say)
+        replacements = {
+            "registry.example.com": node.registry,
+            "https://git.example.com/team": git.url,
+            "https://files.example.com": web.url,
+            "https://packages.example.com/simple/": index.url,
+            "username: builder\n  password: change-me": f"username: {USER}\n  password: {PASSWORD}",
+            "0.1.0": package.version(),
+            "0.2.0": NEXT_VERSION,
+            "linux-amd64": f"linux-{runtime_archive.this_arch()}",
+            "linux/amd64": f"linux/{runtime_archive.this_arch()}",
+        }
         found = Kpack(
             cluster=node,
-            buildpack=buildpack,
-            replacements={
-                "registry.example.com": node.registry,
-                "https://git.example.com/team": f"git://{GATEWAY}:{git_port}",
-                "https://files.example.com": f"http://{GATEWAY}:{files_port}",
-            },
+            project=work / "project",
+            commands=_commands(work, node),
+            registry=Registry(node.work),
+            ledger=ledger,
+            index=index,
+            git=folders["git"],
+            files=folders["files"],
+            files_url=web.url,
+            requests=web.requests,
+            authority=certificate,
         )
-        found.push_buildpack(buildpack)
-        for name in ("namespace.yaml", "cluster.yaml", "store.yaml"):
-            found.apply(name)
+        _copy_manifests(found, replacements, certificate.read_text())
         _make_volume(node)
-        with (
-            _git_daemon(sources / "git", git_port, work),
-            _web_server(sources / "files", files_port),
-        ):
-            found.wait_ready("clusterbuilder", "python")
-            yield found
+        found.readme("Publish the buildpack")
+        found.readme("What all images share")
+        say(
+            f"Kubernetes and kpack are up, the builder is ready: {time.monotonic() - started:.0f} s"
+        )
+        yield found
+        say(ledger.table())
+
+
+def _commands(work: Path, node: Cluster) -> Path:
+    """A directory with the commands that README needs."""
+    folder = work / "bin"
+    folder.mkdir()
+    for program in (node.programs / "kubectl", ensure_pack(say)):
+        (folder / program.name).symlink_to(program)
+    return folder
+
+
+def _copy_manifests(system: Kpack, replacements: Mapping[str, str], authority: str) -> None:
+    """deploy/kpack with this cluster's names in it, as section 1 has it."""
+    target = system.project / "deploy" / "kpack"
+    target.mkdir(parents=True)
+    pem = "".join(f"    {line}\n" for line in authority.splitlines())
+    for path in MANIFESTS.iterdir():
+        text = path.read_text()
+        for old, new in replacements.items():
+            text = text.replace(old, new)
+        text = re.sub(r" +-----BEGIN CERT[^|]*?END CERTIFICATE-----\n", pem, text)
+        (target / path.name).write_text(text)
 
 
 def _make_volume(node: Cluster) -> None:
@@ -212,36 +382,40 @@ def _make_volume(node: Cluster) -> None:
     node.kubectl("apply", "--filename", "-", stdin=json.dumps(volume))
 
 
-class _git_daemon:
-    """Serves the repositories below a directory."""
+class GitDaemon:
+    """Serves the repositories below a directory, at `url`."""
 
-    def __init__(self, folder: Path, port: int, work: Path) -> None:
+    def __init__(self, folder: Path, work: Path) -> None:
+        port = free_port()
+        self.url = f"git://{GATEWAY}:{port}"
+        self._command = [
+            "git", "daemon", "--export-all", f"--base-path={folder}", "--reuseaddr",
+            f"--listen={GATEWAY}", f"--port={port}", str(folder),
+        ]  # fmt: skip
         self._processes = Processes(work / "git-logs")
-        self._processes.start(
-            "git-daemon",
-            [
-                "git", "daemon", "--export-all", f"--base-path={folder}", "--reuseaddr",
-                f"--listen={GATEWAY}", f"--port={port}", str(folder),
-            ],
-        )  # fmt: skip
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> GitDaemon:
+        self._processes.start("git-daemon", self._command)
+        return self
 
     def __exit__(self, *error: object) -> None:
         self._processes.stop()
 
 
-class _web_server:
-    """Serves the files of a directory."""
+class WebServer:
+    """Serves the files of a directory, at `url`; `requests` holds what was asked for."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        handler = partial(_QuietHandler, directory=str(folder))
-        self._server = ThreadingHTTPServer((GATEWAY, port), handler)
+    def __init__(self, folder: Path) -> None:
+        self.requests: list[str] = []
+        handler = partial(_Handler, self.requests, directory=str(folder))
+        self._server = ThreadingHTTPServer((GATEWAY, free_port()), handler)
+        self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self.url = f"http://{GATEWAY}:{self._server.server_port}"
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> WebServer:
         self._thread.start()
+        return self
 
     def __exit__(self, *error: object) -> None:
         self._server.shutdown()
@@ -249,14 +423,13 @@ class _web_server:
         self._server.server_close()
 
 
-class _QuietHandler(SimpleHTTPRequestHandler):
+class _Handler(SimpleHTTPRequestHandler):
+    def __init__(self, requests: list[str], *arguments: Any, **options: Any) -> None:
+        self._requests = requests
+        super().__init__(*arguments, **options)
+
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+        self._requests.append(f"{int(code)} {self.command} {self.path}")
+
     def log_message(self, format: str, *args: object) -> None:
         pass
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Path:
-    """A copy of the Flask example that a test can change."""
-    target = tmp_path / "app"
-    shutil.copytree(ROOT / "examples" / "flask", target)
-    return target

@@ -41,7 +41,7 @@ class SimpleIndex:
     With `user` and `password` every request needs them (basic authentication). `requests` holds
     every path that was asked for, with its status, `sent` how many bytes the answers had;
     `offline = True` answers 503 to everything.
-    With a `certificate` (a PEM file with its key) it speaks TLS.
+    With a `certificate` (a PEM file with its key) it speaks TLS. It listens on `address`.
     """
 
     user: str = ""
@@ -80,7 +80,7 @@ class SimpleIndex:
 
     @property
     def host(self) -> str:
-        """`127.0.0.1:PORT`."""
+        """`ADDRESS:PORT`."""
         assert self._server is not None
         return f"{self.address}:{self._server.server_port}"
 
