@@ -441,6 +441,31 @@ def collectstatic_failed(id: str, code: int, cause: str) -> UserError:
     )
 
 
+def nltk_line_invalid(line: int, text: str) -> UserError:
+    return UserError(
+        "nltk-line-invalid",
+        f"nltk.txt line {line} holds no name of NLTK's data: {_shown(text)}",
+        "It lists names, one a line, as nltk.download() takes them: stopwords, punkt_tab, popular.",
+    )
+
+
+def nltk_data_unknown(name: str, near: Sequence[str], index: str) -> UserError:
+    meant = f"Did you mean {' or '.join(near)}?" if near else "Check its spelling."
+    return UserError(
+        "nltk-data-unknown",
+        f"nltk.txt asks for {_shown(name)}, which NLTK's index does not have",
+        f"{meant}\nThe index: {index}",
+    )
+
+
+def nltk_index_unusable(index: str, why: str) -> UserError:
+    return UserError(
+        "nltk-index-unusable",
+        f"{index} cannot be used as an index of NLTK's data",
+        f"{why}\nCorrect BP_NLTK_INDEX, or remove it to use NLTK's own.",
+    )
+
+
 def script_without_metadata(name: str) -> UserError:
     return UserError(
         "script-without-metadata",
@@ -672,11 +697,11 @@ def certificate_untrusted(url: str, why: str, trusted: object) -> UserError:
     )
 
 
-def checksum_mismatch(url: str, expected: str, got: str) -> UserError:
+def checksum_mismatch(url: str, expected: str, got: str, algorithm: str = "sha256") -> UserError:
     return UserError(
         "checksum-mismatch",
         f"{url} is not the file that was expected",
-        f"Expected sha256 {expected}\nGot      sha256 {got}\n"
+        f"Expected {algorithm} {expected}\nGot      {algorithm} {got}\n"
         "Something between here and the source changed it: check the mirror or proxy. Nothing of "
         "it was used.",
     )

@@ -63,8 +63,11 @@ def download(
     environ: Mapping[str, str],
     mirror: str | None = None,
     first_wait: float = FIRST_WAIT,
+    algorithm: str = "sha256",
 ) -> None:
     """Put the file with the digest `sha256` at `destination`.
+
+    `algorithm` is another one where its publisher states no sha256.
 
     Takes http, https and file URLs. Raises `UserError` when the file cannot be had, when its bytes
     are not those expected, and when the disk is full; `destination` does not exist then.
@@ -74,11 +77,11 @@ def download(
     partial.unlink(missing_ok=True)
     try:
         if urlsplit(target).scheme == "file":
-            digest = _copy(Path(unquote(urlsplit(target).path)), partial)
+            digest = _copy(Path(unquote(urlsplit(target).path)), partial, algorithm)
         else:
-            digest = _download(target, partial, log, environ, first_wait)
+            digest = _download(target, partial, log, environ, first_wait, algorithm)
         if digest != sha256:
-            raise errors.checksum_mismatch(redact(target), sha256, digest)
+            raise errors.checksum_mismatch(redact(target), sha256, digest, algorithm)
         partial.replace(destination)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -110,8 +113,8 @@ def fetch_bytes(
     return bytes(body)
 
 
-def _copy(source: Path, partial: Path) -> str:
-    hasher = hashlib.sha256()
+def _copy(source: Path, partial: Path, algorithm: str) -> str:
+    hasher = hashlib.new(algorithm, usedforsecurity=False)
     with source.open("rb") as reader, partial.open("xb") as writer:
         while chunk := reader.read(CHUNK):
             hasher.update(chunk)
@@ -225,9 +228,14 @@ def _broken(error: Exception) -> _Retry:
 
 
 def _download(
-    url: str, partial: Path, log: Log, environ: Mapping[str, str], first_wait: float
+    url: str,
+    partial: Path,
+    log: Log,
+    environ: Mapping[str, str],
+    first_wait: float,
+    algorithm: str,
 ) -> str:
-    hasher = hashlib.sha256()
+    hasher = hashlib.new(algorithm, usedforsecurity=False)
     progress = _Progress(log)
     with _session(environ) as session, partial.open("xb") as file:
         for attempt in range(1, ATTEMPTS + 1):
@@ -237,7 +245,7 @@ def _download(
                     if done and not _goes_on(response, done):
                         file.seek(0)
                         file.truncate()
-                        hasher = hashlib.sha256()
+                        hasher = hashlib.new(algorithm, usedforsecurity=False)
                         progress.restart()
                         if response.status_code != 200:
                             raise _Retry(f"the server cannot go on after {done} bytes")

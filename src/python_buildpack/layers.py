@@ -1,4 +1,4 @@
-"""The three layers: their keys, and whether each is reused or made anew, and why. Pure."""
+"""The layers: their keys, and whether each is reused or made anew, and why. Pure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 PYTHON = "python"
 VENV = "venv"
 PIP_CACHE = "pip-cache"
+NLTK_DATA = "nltk-data"
 FORMAT = 1
 
 
@@ -44,7 +45,20 @@ class VenvKey:
     location: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class NltkDataKey:
+    """What the `nltk-data` layer is made for: what it holds is as new as the day it was made."""
+
+    names: tuple[str, ...]
+    index: str
+    recipe: int
+    refresh: str
+    location: str
+
+
 _NAMES = {
+    "names": "nltk.txt",
+    "index": "BP_NLTK_INDEX",
     "python": "Python",
     "version": "Python",
     "archive_sha256": "the runtime's archive",
@@ -74,7 +88,7 @@ class Decision:
         return not self.reasons
 
 
-def as_table(key: PythonKey | VenvKey) -> dict[str, Any]:
+def as_table(key: PythonKey | VenvKey | NltkDataKey) -> dict[str, Any]:
     """`key` as the layer's `[metadata]` holds it."""
     table = dataclasses.asdict(key)
     return {
@@ -88,7 +102,7 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def compare(key: PythonKey | VenvKey, restored: object) -> Decision:
+def compare(key: PythonKey | VenvKey | NltkDataKey, restored: object) -> Decision:
     """Every reason why a layer with the `restored` metadata does not fit `key`."""
     if restored is None:
         return Decision(reasons=("there is no earlier build to reuse",))

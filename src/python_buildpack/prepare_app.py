@@ -18,6 +18,13 @@ from python_buildpack.execute import (
     lent_interpreter,
 )
 from python_buildpack.hooks import POST_COMPILE, PRE_COMPILE, find_hook, run_hook
+from python_buildpack.nltk_data import (
+    VARIABLE,
+    data_dir,
+    kept_nltk_data,
+    lent_nltk_data,
+    provide_nltk_data,
+)
 from python_buildpack.transient import keep_packages, kept_packages, lent_packages
 
 if TYPE_CHECKING:
@@ -34,7 +41,11 @@ def run_pre_compile(shop: Workshop, hook: Path) -> None:
 
 
 def prepare_app(shop: Workshop, packages: Mapping[str, str]) -> None:
-    """Static files, the last hook, byte code. Raises `UserError` for the first that fails."""
+    """NLTK's data, static files, the last hook, byte code.
+
+    Raises `UserError` for the first that fails.
+    """
+    nltk = provide_nltk_data(shop, packages)
     root = shop.project.root
     django = _django_to_collect(shop, packages)
     hook = find_hook(root, POST_COMPILE)
@@ -46,12 +57,14 @@ def prepare_app(shop: Workshop, packages: Mapping[str, str]) -> None:
         if runs_app:
             python = lent.enter_context(lent_packages(shop))
             keep_packages(shop)
+            if nltk:
+                lent.enter_context(lent_nltk_data(shop))
         elif needs_python:
             python = lent.enter_context(lent_interpreter(shop))
         if needs_python and keeps_runtime(shop):
             keep_runtime(shop)
         if runs_app:
-            environ = _with_packages(shop)
+            environ = _with_packages(shop, {VARIABLE: str(data_dir(shop))} if nltk else {})
             if django is not None:
                 from python_buildpack.collectstatic import collect_static
 
@@ -66,6 +79,7 @@ def prepare_app(shop: Workshop, packages: Mapping[str, str]) -> None:
         {
             *([kept_packages(shop)] if runs_app else []),
             *([kept_runtime(shop)] if needs_python else []),
+            *([kept_nltk_data(shop)] if runs_app and nltk else []),
         },
     )
 
@@ -85,12 +99,12 @@ def _django_to_collect(shop: Workshop, packages: Mapping[str, str]) -> DjangoPro
     return project
 
 
-def _with_packages(shop: Workshop) -> dict[str, str]:
+def _with_packages(shop: Workshop, extra: Mapping[str, str]) -> dict[str, str]:
     return app_environment(
         shop.context.environ,
         str(shop.project.root),
         (f"{shop.venv_dir}/bin", f"{shop.python_dir}/bin"),
-        {"VIRTUAL_ENV": str(shop.venv_dir)},
+        {"VIRTUAL_ENV": str(shop.venv_dir), **extra},
     )
 
 

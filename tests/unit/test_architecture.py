@@ -21,6 +21,7 @@ PURE = (
     "python_buildpack.layers",
     "python_buildpack.managers.declaration",
     "python_buildpack.module_scope",
+    "python_buildpack.nltk_index",
     "python_buildpack.plan",
     "python_buildpack.procfile",
     "python_buildpack.redact",

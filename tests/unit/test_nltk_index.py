@@ -1,0 +1,97 @@
+"""nltk.txt, and NLTK's index of what it can name."""
+
+from __future__ import annotations
+
+import pytest
+
+from python_buildpack.errors import UserError
+from python_buildpack.nltk_index import parse_index, parse_nltk_txt, select_packages
+
+SHA = "a" * 64
+INDEX = f"""<?xml version="1.0"?>
+<nltk_data>
+  <packages>
+    <package id="stopwords" subdir="corpora" url="corpora/stopwords.zip" unzip="1"
+             checksum="{"0" * 32}" sha256_checksum="{SHA.upper()}" size="1"/>
+    <package id="punkt_tab" subdir="tokenizers" url="https://elsewhere.example/punkt_tab.zip"
+             checksum="{"1" * 32}"/>
+    <package id="semcor" subdir="corpora" url="semcor.zip" unzip="0" checksum="{"2" * 32}"/>
+    <package id="unchecked" subdir="corpora" url="u.zip"/>
+    <package id="outside" subdir="../corpora" url="o.zip" checksum="{"3" * 32}"/>
+    <package id="../up" subdir="corpora" url="o.zip" checksum="{"3" * 32}"/>
+  </packages>
+  <collections>
+    <collection id="popular"><item ref="stopwords"/><item ref="tokens"/></collection>
+    <collection id="tokens"><item ref="punkt_tab"/><item ref="popular"/></collection>
+  </collections>
+</nltk_data>
+""".encode()
+BASE = "https://data.example/nltk/index.xml"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("stopwords\n", ("stopwords",)),
+        ("stopwords\r\npunkt_tab\r\n", ("stopwords", "punkt_tab")),
+        ("a b\n\n# comment\nc # d\na\n", ("a", "b", "c")),
+        ("", ()),
+        ("omw-1.4\n", ("omw-1.4",)),
+    ],
+)
+def test_nltk_txt(text: str, names: tuple[str, ...]) -> None:
+    """Names, one or more a line, with comments."""
+    assert parse_nltk_txt(text) == names
+
+
+@pytest.mark.parametrize("line", ["../x", "corpora/stopwords", "-d", "a;b", "https://x.example/a"])
+def test_nltk_txt_with_something_else(line: str) -> None:
+    """The error names the line."""
+    with pytest.raises(UserError) as caught:
+        parse_nltk_txt(f"stopwords\n{line}\n")
+    assert caught.value.id == "nltk-line-invalid"
+    assert "line 2" in caught.value.title
+
+
+def test_index() -> None:
+    """sha256 goes before md5; URLs may be relative; what has no checksum, or leads out, is not there."""
+    index = parse_index(INDEX, "index", BASE)
+    assert sorted(index.packages) == ["punkt_tab", "semcor", "stopwords"]
+    stopwords = index.packages["stopwords"]
+    assert (stopwords.algorithm, stopwords.checksum) == ("sha256", SHA)
+    assert stopwords.url == "https://data.example/nltk/corpora/stopwords.zip"
+    assert stopwords.unzip
+    assert index.packages["punkt_tab"].algorithm == "md5"
+    assert index.packages["punkt_tab"].url == "https://elsewhere.example/punkt_tab.zip"
+    assert not index.packages["semcor"].unzip
+
+
+@pytest.mark.parametrize(
+    ("names", "packages"),
+    [
+        (["stopwords"], ["stopwords"]),
+        (["popular"], ["punkt_tab", "stopwords"]),
+        (["semcor", "tokens", "semcor"], ["punkt_tab", "semcor", "stopwords"]),
+        ([], []),
+    ],
+)
+def test_selection(names: list[str], packages: list[str]) -> None:
+    """Collections are followed, circles too; each package comes once, sorted."""
+    index = parse_index(INDEX, "index", BASE)
+    assert [one.name for one in select_packages(index, names, "index")] == packages
+
+
+def test_unknown_name() -> None:
+    """The error has the nearest ones."""
+    with pytest.raises(UserError) as caught:
+        select_packages(parse_index(INDEX, "index", BASE), ["stopword"], "the index")
+    assert caught.value.id == "nltk-data-unknown"
+    assert "stopwords" in caught.value.body and "the index" in caught.value.body
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>", b"<nltk_data/>", b"\xff\xfe", b"{}"])
+def test_no_index(data: bytes) -> None:
+    """A page of another kind."""
+    with pytest.raises(UserError) as caught:
+        parse_index(data, "index", BASE)
+    assert caught.value.id == "nltk-index-unusable"
