@@ -32,7 +32,7 @@ from python_buildpack import (
     venv,
 )
 from python_buildpack.distribution import Distribution
-from python_buildpack.exec_d import web_concurrency
+from python_buildpack.exec_d import launch_variables
 from python_buildpack.fetch import download
 from python_buildpack.index_access import Access, grant, secrets, with_netrc
 from python_buildpack.kept_trees import keep_tree, restore_tree
@@ -416,10 +416,10 @@ def _write_launch_support(shop: Workshop) -> None:
     wrapper = shop.venv_dir / launch.WRAPPER
     wrapper.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(launch_wrapper.__file__, wrapper)
-    script = shop.work_dir / "web-concurrency"
-    script.write_bytes(web_concurrency.exec_d_script(f"{shop.venv_dir}/bin/python"))
+    script = shop.work_dir / "launch-variables"
+    script.write_bytes(launch_variables.exec_d_script(f"{shop.venv_dir}/bin/python"))
     script.chmod(0o755)
-    install_exec_d(shop.venv_dir, "web-concurrency", script)
+    install_exec_d(shop.venv_dir, "launch-variables", script)
 
 
 def provide_pip_cache(shop: Workshop) -> None:

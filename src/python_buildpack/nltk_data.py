@@ -6,10 +6,11 @@ import contextlib
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cnb.bindings import Binding
 from cnb.layers import (
     EnvFile,
     LayerTypes,
@@ -24,7 +25,11 @@ from python_buildpack.app_files import AppFiles
 from python_buildpack.execute import Workshop
 from python_buildpack.kept_trees import keep_tree, restore_tree
 from python_buildpack.layers import NltkDataKey
+from python_buildpack.log import Log
 from python_buildpack.redact import redact, without_tokens
+
+if TYPE_CHECKING:
+    from python_buildpack.nltk_index import NltkIndex
 
 NLTK_TXT = "nltk.txt"
 VARIABLE = "NLTK_DATA"
@@ -113,14 +118,16 @@ def _download(shop: Workshop, key: NltkDataKey) -> dict[str, str]:
     from python_buildpack.fetch import download
     from python_buildpack.index_access import with_netrc
     from python_buildpack.mirrors import replaced_url
-    from python_buildpack.nltk_index import select_packages
+    from python_buildpack.nltk_index import wanted_packages
 
     environ = with_netrc(shop.context.environ, shop.sources, shop.work_dir)
-    index = _read_index(shop, environ)
+    index = read_index(
+        shop.settings.nltk_index, shop.project.root, environ, shop.context.bindings, shop.log
+    )
     place = data_dir(shop)
     place.mkdir(parents=True)
     made = {}
-    for package in select_packages(index, key.names, key.index):
+    for package in wanted_packages(index, key.names, key.index):
         archive = place / package.subdir / f"{package.name}.zip"
         archive.parent.mkdir(exist_ok=True)
         shop.log.info(f"{package.subdir}/{package.name}")
@@ -138,16 +145,26 @@ def _download(shop: Workshop, key: NltkDataKey) -> dict[str, str]:
     return made
 
 
-def _read_index(shop: Workshop, environ: Mapping[str, str]) -> Any:
+def read_index(
+    setting: str,
+    root: Path,
+    environ: Mapping[str, str],
+    bindings: Sequence[Binding],
+    log: Log,
+) -> NltkIndex:
+    """The index that BP_NLTK_INDEX names (a path is relative to the app's `root`), or NLTK's own.
+
+    Raises `UserError` when it cannot be had or is none.
+    """
     from python_buildpack.fetch import fetch_bytes
     from python_buildpack.mirrors import replaced_url
     from python_buildpack.nltk_index import NLTK_INDEX, parse_index
 
-    source = shop.settings.nltk_index or NLTK_INDEX
+    source = setting or NLTK_INDEX
     if source.startswith(("http://", "https://")):
-        url = replaced_url(source, "", None, shop.context.bindings)
-        return parse_index(fetch_bytes(url, log=shop.log, environ=environ), redact(source), url)
-    path = shop.project.root / source.removeprefix("file://")
+        url = replaced_url(source, "", None, bindings)
+        return parse_index(fetch_bytes(url, log=log, environ=environ), redact(source), url)
+    path = root / source.removeprefix("file://")
     try:
         return parse_index(path.read_bytes(), source, path.absolute().as_uri())
     except OSError as error:

@@ -81,7 +81,7 @@ def _package(node: ElementTree.Element, base: str) -> NltkPackage | None:
     )
 
 
-def select_packages(index: NltkIndex, names: Sequence[str], source: str) -> tuple[NltkPackage, ...]:
+def wanted_packages(index: NltkIndex, names: Sequence[str], source: str) -> tuple[NltkPackage, ...]:
     """The packages that `names` mean, sorted. Raises `UserError` for a name that is not there."""
     found: dict[str, NltkPackage] = {}
     seen: set[str] = set()

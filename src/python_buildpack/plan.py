@@ -16,7 +16,7 @@ from python_buildpack.redact import without_tokens
 from python_buildpack.releases import Release, ReleaseList
 from python_buildpack.settings import Settings
 
-INSTALL_RECIPE = 3  # raise it when the bytes of installed packages change
+INSTALL_RECIPE = 4  # raise it when the bytes of installed packages, or what is beside them, change
 _LINES_KEPT = 500
 
 

@@ -26,6 +26,7 @@ from cnb.layers import LayerTypes, write_layer_toml
 from python_buildpack import detection, layers, venv
 from python_buildpack.app_facts import read_app_facts
 from python_buildpack.app_files import AppFiles
+from python_buildpack.django_static import find_django_project
 from python_buildpack.errors import UserError
 from python_buildpack.fetch import netrc_login
 from python_buildpack.forbidden import refuse_forbidden
@@ -37,6 +38,8 @@ from python_buildpack.main import restored
 from python_buildpack.managers import pdm_hash, pipenv, poetry
 from python_buildpack.managers.lock_fields import Fields
 from python_buildpack.mirrors import replaced_url
+from python_buildpack.nltk_data import read_index
+from python_buildpack.nltk_index import parse_nltk_txt, wanted_packages
 from python_buildpack.package_sources import app_indexes, parse_source, read_package_sources
 from python_buildpack.plan import Plan, make_plan
 from python_buildpack.project import Project, read_project
@@ -264,6 +267,18 @@ def packages(folder: Path, environ: Mapping[str, str]) -> None:
     missing_libraries(venv.site_packages(root), [])
 
 
+def static_files(folder: Path, environ: Mapping[str, str]) -> None:
+    """Whether Django's collectstatic is to be run."""
+    find_django_project(folder / "app", environ.get("DJANGO_SETTINGS_MODULE", ""))
+
+
+def nltk_data(folder: Path, environ: Mapping[str, str]) -> None:
+    """What nltk.txt asks for, by an index that lies beside it."""
+    app = folder / "app"
+    index = read_index("index.xml", app, environ, (), Log(io.StringIO()))
+    wanted_packages(index, parse_nltk_txt(AppFiles(app).text("nltk.txt")), "index.xml")
+
+
 def printed(folder: Path, environ: Mapping[str, str]) -> None:
     """A line of a tool's output."""
     del environ
@@ -469,6 +484,11 @@ UV_TOML = (
 AUTH = b'[http-basic.corp]\nusername = "u"\npassword = "s3cret"\n'
 
 
+NLTK_INDEX = b"""<nltk_data><packages><package id="stopwords" subdir="corpora" url="stopwords.zip"
+unzip="1" checksum="0123456789abcdef0123456789abcdef"/></packages>
+<collections><collection id="all"><item ref="stopwords"/></collection></collections></nltk_data>"""
+
+
 def _pdm_locks() -> list[dict[str, Any]]:
     """A lock of PDM's of each strategy, fit for the manifest."""
     with tempfile.TemporaryDirectory() as name:
@@ -609,6 +629,13 @@ TARGETS: dict[str, Target] = {
         name=name, good=good, run=packages, beside=INSTALLED) for name, good in INSTALLED.items()},
     "a package's library": Target(name="venv/lib/python3.13/site-packages/a.so", good=ELF, run=packages,
                                   beside=INSTALLED),
+    "nltk.txt": Target(name="app/nltk.txt", good=b"# all\nstopwords\nall\n", run=nltk_data,
+                       beside={"app/index.xml": NLTK_INDEX}),
+    "NLTK's index": Target(name="app/index.xml", good=NLTK_INDEX, run=nltk_data,
+                           beside={"app/nltk.txt": b"stopwords\n"}),
+    "Django's static files": Target(
+        name="app/a/settings.py", good=b"INSTALLED_APPS = ['django.contrib.staticfiles']\n",
+        run=static_files, beside={"app/manage.py": b""}, environ={"DJANGO_SETTINGS_MODULE": "a.settings"}),
     "a line of output": Target(
         name="line",
         good=b"Looking at https://user:s3cret/pa@ss@index.example/simple?token=abc&x=1 authorization: basic YTpi",

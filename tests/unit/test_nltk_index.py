@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from python_buildpack.errors import UserError
-from python_buildpack.nltk_index import parse_index, parse_nltk_txt, select_packages
+from python_buildpack.nltk_index import parse_index, parse_nltk_txt, wanted_packages
 
 SHA = "a" * 64
 INDEX = f"""<?xml version="1.0"?>
@@ -78,13 +78,13 @@ def test_index() -> None:
 def test_selection(names: list[str], packages: list[str]) -> None:
     """Collections are followed, circles too; each package comes once, sorted."""
     index = parse_index(INDEX, "index", BASE)
-    assert [one.name for one in select_packages(index, names, "index")] == packages
+    assert [one.name for one in wanted_packages(index, names, "index")] == packages
 
 
 def test_unknown_name() -> None:
     """The error has the nearest ones."""
     with pytest.raises(UserError) as caught:
-        select_packages(parse_index(INDEX, "index", BASE), ["stopword"], "the index")
+        wanted_packages(parse_index(INDEX, "index", BASE), ["stopword"], "the index")
     assert caught.value.id == "nltk-data-unknown"
     assert "stopwords" in caught.value.body and "the index" in caught.value.body
 
