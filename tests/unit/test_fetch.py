@@ -101,7 +101,8 @@ def test_a_full_disk_has_its_own_error(
 ) -> None:
     """A full disk and a used-up quota; the partial file is gone."""
 
-    def full(source: Path, partial: Path) -> str:
+    def full(source: Path, partial: Path, algorithm: str) -> str:
+        del algorithm
         partial.write_bytes(b"half")
         raise OSError(number, "no more")
 
