@@ -632,6 +632,15 @@ def uv_needed(lock: str) -> UserError:
     )
 
 
+def pin_needs_uv(name: str, index: str) -> UserError:
+    return UserError(
+        "uv-needed",
+        f"{name} comes from the index {index} alone, and its lock has no hash for it",
+        "pip would take it from any index; uv, which would not, is not here. The packaged "
+        "buildpack holds it (make package). Running from its source, put uv on PATH.",
+    )
+
+
 def uv_lock_unusable(lock: str, hint: str) -> UserError:
     return UserError(
         "uv-lock-unusable",

@@ -39,7 +39,7 @@ from python_buildpack.kept_trees import keep_tree, restore_tree
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
 from python_buildpack.mirrors import replaced_url
-from python_buildpack.package_sources import PackageSources, app_indexes, parse_source
+from python_buildpack.package_sources import AppIndexes, PackageSources, app_indexes, parse_source
 from python_buildpack.plan import Plan
 from python_buildpack.project import Project
 from python_buildpack.releases import Release
@@ -384,16 +384,15 @@ def _warn_of_missing_libraries(shop: Workshop) -> None:
 def _access(shop: Workshop, install_set: InstallSet) -> tuple[Access, Access | None]:
     """The usual way to the packages, and the one without any index, where wheels are at hand."""
     sources, environ = shop.sources, shop.context.environ
-    index, extra = app_indexes(sources, install_set.indexes, environ)
+    indexes = app_indexes(sources, install_set.indexes, environ, install_set.pinned)
     at_hand = tuple(
         parse_source("BP_PIP_FIND_LINKS", link) for link in shop.project.local_wheels.links
     )
     links = (*at_hand, *sources.find_links)
-    shop.log.hide(secrets(sources, (*extra, *([index] if index else ()))))
+    shop.log.hide(secrets(sources, indexes.sources))
     usual = grant(
         sources,
-        index,
-        extra,
+        indexes,
         links,
         environ,
         shop.work_dir,
@@ -404,7 +403,7 @@ def _access(shop: Workshop, install_set: InstallSet) -> tuple[Access, Access | N
     if sources.no_index or not local:
         return usual, None
     return usual, grant(
-        sources, None, (), local, environ, shop.work_dir, no_index=True, own_index=False
+        sources, AppIndexes(), local, environ, shop.work_dir, no_index=True, own_index=False
     )
 
 

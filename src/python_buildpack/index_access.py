@@ -5,6 +5,7 @@ Credentials never become arguments, which every process on the machine could see
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import re
@@ -14,7 +15,8 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from python_buildpack.fetch import CA_VARIABLES, ca_bundle
-from python_buildpack.package_sources import PackageSources, Source
+from python_buildpack.index_pins import credentials
+from python_buildpack.package_sources import AppIndexes, PackageSources, Source
 from python_buildpack.pip_config import variables
 
 # Words that every reader of a netrc file takes as they are.
@@ -37,6 +39,7 @@ class Access:
     """For each tool its environment, and uv's options, which hold no secrets.
 
     `by_name`: a lock's files are looked for in these places, not where the lock says.
+    `pinned` maps an index of the app to where certain packages are to come from, named for uv.
     """
 
     uv_environment: Mapping[str, str] = field(repr=False)
@@ -44,6 +47,7 @@ class Access:
     pip_environment: Mapping[str, str] = field(repr=False)
     sources: tuple[Source, ...]
     by_name: bool
+    pinned: Mapping[str, Source] = field(default_factory=dict)
 
 
 def without_index_variables(environ: Mapping[str, str]) -> dict[str, str]:
@@ -88,8 +92,7 @@ def write_netrc(sources: PackageSources, used: Iterable[Source], folder: Path) -
 
 def grant(
     sources: PackageSources,
-    index: Source | None,
-    extra: tuple[Source, ...],
+    indexes: AppIndexes,
     links: tuple[Source, ...],
     environ: Mapping[str, str],
     folder: Path,
@@ -97,17 +100,22 @@ def grant(
     no_index: bool,
     own_index: bool,
 ) -> Access:
-    """Access to `index`, `extra` and `links`.
+    """Access to the app's `indexes` and to `links`.
 
     `own_index`: requirement files name the index, which pip prefers to the configured one.
     """
-    used = tuple(source for source in (index, *extra, *links) if source is not None)
+    index, extra = indexes.index, indexes.extra
+    used = (*indexes.sources, *links)
     netrc = write_netrc(sources, used, folder)
     base = without_index_variables(environ)
     if netrc is not None:
         base["NETRC"] = str(netrc)
     options = sources.pip_options
-    uv = {**base, **_uv_variables(options)}
+    pinned = {
+        name: dataclasses.replace(source, name=f"pinned-{number}")
+        for number, (name, source) in enumerate(indexes.pinned.items(), start=1)
+    }
+    uv = {**base, **_uv_variables(options), **credentials(pinned)}
     if index is not None and not own_index:
         uv["UV_DEFAULT_INDEX"] = index.full_url
     if extra:
@@ -127,16 +135,18 @@ def grant(
         pip["PIP_EXTRA_INDEX_URL"] = " ".join(_for_pip(source, used) for source in extra)
     if links:
         pip["PIP_FIND_LINKS"] = " ".join(_escaped(_for_pip(source, used), " ") for source in links)
-    if sources.trusted_hosts:
-        pip["PIP_TRUSTED_HOST"] = " ".join(sources.trusted_hosts)
+    trusted = tuple(dict.fromkeys((*sources.trusted_hosts, *indexes.unverified)))
+    if trusted:
+        pip["PIP_TRUSTED_HOST"] = " ".join(trusted)
     if no_index:
         pip["PIP_NO_INDEX"] = "1"
     return Access(
         uv_environment=uv,
-        uv_options=_uv_options(sources, no_index=no_index),
+        uv_options=_uv_options(sources, trusted, no_index=no_index),
         pip_environment=pip,
         sources=used,
         by_name=no_index or sources.index is not None,
+        pinned=pinned,
     )
 
 
@@ -153,12 +163,14 @@ def secrets(sources: PackageSources, used: Iterable[Source]) -> set[str]:
     return {secret for secret in (*found, proxy.password or "") if secret}
 
 
-def _uv_options(sources: PackageSources, *, no_index: bool) -> tuple[str, ...]:
+def _uv_options(
+    sources: PackageSources, trusted: Iterable[str], *, no_index: bool
+) -> tuple[str, ...]:
     options: list[str] = []
     for name in ("no-binary", "only-binary"):
         for part in sources.pip_options.get(name, "").replace(",", " ").split():
             options += [f"--{name}", part]
-    for host in sources.trusted_hosts:
+    for host in trusted:
         options += ["--allow-insecure-host", host]
     if no_index:
         options.append("--no-index")

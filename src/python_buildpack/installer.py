@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cnb.toml import read_toml, write_toml
-from python_buildpack import errors, hints, uv_lock
+from python_buildpack import errors, hints, index_pins, uv_lock
 from python_buildpack.byte_code import compile_trees
 from python_buildpack.fetch import answer_status, ca_bundle
 from python_buildpack.index_access import Access, without_index_variables
@@ -215,6 +215,7 @@ def _requirement_files(install: Install) -> list[str]:
         path = install.work_dir / "pylock.toml"
         write_toml(path, as_pylock(install.locked))
         return [str(path)]
+    # uv gets those of the pinned lines that are for an index again, with the index.
     lines = [
         *requirement_lines(install.locked or ()),
         *install_set.lines,
@@ -226,6 +227,17 @@ def _requirement_files(install: Install) -> list[str]:
     path = install.work_dir / "requirements.txt"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return [*install_set.files, str(path)]
+
+
+def _pinning_files(install: Install) -> list[str]:
+    """For uv, which index alone may serve a package."""
+    manifest = index_pins.manifest(install.install_set.pinned, install.access.pinned)
+    if manifest is None:
+        return []
+    path = install.work_dir / "pinned" / "pyproject.toml"
+    path.parent.mkdir(exist_ok=True)
+    write_toml(path, manifest)
+    return [str(path)]
 
 
 def _absolute(install: Install, project: str) -> str:
@@ -263,7 +275,7 @@ def _tool_environment(install: Install, environ: Mapping[str, str]) -> dict[str,
 def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:
     """Resolve, then install what was resolved; uv's exit code and output."""
     cache = install.work_dir / "uv"
-    files = _requirement_files(install)
+    files = [*_requirement_files(install), *_pinning_files(install)]
     as_it_is = install.locked is not None and not install.access.by_name
     if not as_it_is:
         code, output = _uv_resolve(install, tools, log, files)
@@ -386,6 +398,7 @@ def keep_built_wheels(cache: Path, kept: Path) -> None:
 
 
 def _pip(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:
+    _refuse_pins_without_hash(install)
     venv_python = install.venv / "bin" / "python"
     command = [
         *pip_command(tools, install.python_version, venv_python), "install", "--no-compile",
@@ -401,6 +414,14 @@ def _pip(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, 
     }
     code, output = run(command, environ=environ, cwd=install.app_dir, log=log, show=show)
     return code, output
+
+
+def _refuse_pins_without_hash(install: Install) -> None:
+    """pip takes a package from whichever index has it: a hash alone holds it to the right one."""
+    for index in install.access.pinned:
+        for line in install.install_set.pinned.get(index, ()):
+            if " --hash=" not in line:
+                raise errors.pin_needs_uv(line.partition("=")[0], index)
 
 
 def check_packages(install: Install, tools: Tools, log: Log) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,11 @@ class Source:
         return urlsplit(self.url).hostname or ""
 
     @property
+    def authority(self) -> str:
+        """The host, with its port where that is named."""
+        return urlsplit(self.url).netloc
+
+    @property
     def full_url(self) -> str:
         """With its credentials, escaped."""
         if not (self.user or self.password):
@@ -95,7 +100,7 @@ class Source:
 class PackageSources:
     """The build's configuration of indexes, whichever tool it was written for.
 
-    `index` replaces the public index, and those that a lock or a manifest names. `named` are
+    `index` replaces the public index, and the default one of a lock or a manifest. `named` are
     credentials for indexes that the app names. `netrc` is text in netrc's form. `certificates` are
     PEM files of bindings. `pip_options` are pip's other options; `untranslated` those of them that
     uv lacks.
@@ -202,19 +207,52 @@ def read_package_sources(
     )  # fmt: skip
 
 
-def app_indexes(
-    sources: PackageSources, indexes: Iterable[Index], environ: Mapping[str, str]
-) -> tuple[Source | None, tuple[Source, ...]]:
-    """The index, and those beside it, for an app whose lock or manifest names `indexes`.
+@dataclass(frozen=True, kw_only=True)
+class AppIndexes:
+    """The index of an app, those beside it, and by name those that serve certain packages alone.
 
-    Raises `UserError` for a variable in a URL that is not set.
+    `unverified` are hosts whose certificates may be any.
     """
-    if sources.index is not None or sources.no_index:
-        return sources.index, sources.extra_indexes
-    own = [(index.default, _expanded(index, sources.named, environ)) for index in indexes]
-    default = next((source for is_default, source in own if is_default), None)
-    others = [source for _, source in own if source is not default]
-    return default, tuple(dict.fromkeys((*others, *sources.extra_indexes)))
+
+    index: Source | None = None
+    extra: tuple[Source, ...] = ()
+    pinned: Mapping[str, Source] = field(default_factory=dict)
+    unverified: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        index = (self.index,) if self.index else ()
+        return (*index, *self.extra, *self.pinned.values())
+
+
+def app_indexes(
+    sources: PackageSources,
+    indexes: Iterable[Index],
+    environ: Mapping[str, str],
+    pinned: Collection[str] = (),
+) -> AppIndexes:
+    """What serves an app whose lock or manifest names `indexes`; `pinned` are names among them.
+
+    A configured index takes the place of the public one and of the app's default ones; the others
+    stay. Raises `UserError` for a variable in a URL that is not set.
+    """
+    if sources.no_index:
+        return AppIndexes(index=sources.index, extra=sources.extra_indexes)
+    own = [
+        (index, _expanded(index, sources.named, environ))
+        for index in indexes
+        if sources.index is None or not index.default
+    ]
+    default = next((source for index, source in own if index.default), sources.index)
+    others = [source for index, source in own if source is not default and index.name not in pinned]
+    return AppIndexes(
+        index=default,
+        extra=tuple(dict.fromkeys((*others, *sources.extra_indexes))),
+        pinned={index.name: source for index, source in own if index.name in pinned},
+        unverified=tuple(
+            dict.fromkeys(source.authority for index, source in own if not index.verified)
+        ),
+    )
 
 
 def _expanded(

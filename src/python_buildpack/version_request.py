@@ -13,6 +13,7 @@ from python_buildpack import errors
 from python_buildpack.app_files import AppFiles
 from python_buildpack.detection import misspelt_version_file
 from python_buildpack.managers.script import own_metadata
+from python_buildpack.managers.uv_workspace import lock_above
 from python_buildpack.releases import DEFAULT_MINOR
 from python_buildpack.settings import Settings
 from python_buildpack.version_syntax import (
@@ -204,9 +205,10 @@ def _required(files: AppFiles, settings: Settings, manager: str) -> Iterator[Req
     if manager == "pylock" and (name := _pylock(files, settings)):
         fix = 'lock again for a range such as requires-python = "{wanted}"'
         yield from _range(files, name, "", "requires-python", fix)
-    if manager == "uv" and "uv.lock" in files.names:
+    if manager == "uv":
         fix = 'write into [project] of pyproject.toml: requires-python = "{wanted}", then: uv lock'
-        yield from _range(files, "uv.lock", "", "requires-python", fix)
+        for name in ("uv.lock",) if "uv.lock" in files.names else lock_above(files):
+            yield from _range(files, name, "", "requires-python", fix)
     if "pyproject.toml" in files.names:
         yield from _pyproject(files)
     if manager == "pdm" and "pdm.lock" in files.names:

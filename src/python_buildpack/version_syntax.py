@@ -154,6 +154,8 @@ def _translate_one(text: str) -> str:
     operator, version = found["operator"] or "==", found["version"]
     if version == "*":
         return "*"
+    if operator not in ("==", "=", "!="):
+        version = version.partition("+")[0]  # PEP 440 orders no local versions
     if operator in ("^", "~"):
         release = re.match(r"[0-9]{1,4}(\.[0-9]{1,4})*", version)
         if release is None:

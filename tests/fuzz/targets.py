@@ -191,10 +191,10 @@ def build(folder: Path, environ: Mapping[str, str]) -> None:
     _carry_out(folder, project, plan, log)
     install = project.packages.install
     if install is not None:
-        index, extra = app_indexes(sources, install.indexes, home)
+        indexes = app_indexes(sources, install.indexes, home, install.pinned)
         work = folder / "work"
         work.mkdir(exist_ok=True)
-        access = grant(sources, index, extra, (), home, work, no_index=False, own_index=False)
+        access = grant(sources, indexes, (), home, work, no_index=False, own_index=False)
         for environment in (access.uv_environment, access.pip_environment):
             assert not [value for value in environment.values() if "\0" in value]
             _ = [os.fsencode(value) for value in environment.values()]

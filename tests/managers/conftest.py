@@ -21,6 +21,10 @@ import host_python
 from cnb.toml import read_toml
 from go_tools import cache_dir
 from local_platform import Workspace, create, free_port, get, started
+from python_buildpack.app_files import AppFiles
+from python_buildpack.errors import UserError
+from python_buildpack.managers import Manager
+from python_buildpack.settings import read_settings
 
 __all__ = ["binaries", "buildpack", "shelter", "space"]
 
@@ -328,3 +332,13 @@ def assert_same_installation(ours: Path, theirs: Path, ignored: Sequence[str] = 
         for files in (installed_files(ours), installed_files(theirs))
     )
     assert first == second
+
+
+def reads(app: Path, manager: Manager) -> bool:
+    """Whether a manager of the buildpack takes the app's lock; it must be stale if not."""
+    try:
+        manager.read(AppFiles(app), read_settings({}))
+    except UserError as error:
+        assert error.id == "lock-stale", error
+        return False
+    return True

@@ -10,10 +10,17 @@ from pathlib import Path
 import pytest
 
 from cnb.bindings import Binding, read_bindings
+from python_buildpack import index_pins
 from python_buildpack.errors import UserError
 from python_buildpack.index_access import Access, grant, secrets, write_certificates
 from python_buildpack.managers.declaration import Index
-from python_buildpack.package_sources import PackageSources, app_indexes, read_package_sources
+from python_buildpack.package_sources import (
+    AppIndexes,
+    PackageSources,
+    Source,
+    app_indexes,
+    read_package_sources,
+)
 
 URL = "https://h.example/simple"
 LOGIN = "https://me:p%40ss%2F1@h.example/simple"
@@ -50,9 +57,8 @@ def read(
 
 def access(sources: PackageSources, folder: Path, *, own_index: bool = False) -> Access:
     """What the tools get for an app without indexes of its own."""
-    index, extra = app_indexes(sources, (), {})
     return grant(
-        sources, index, extra, sources.find_links, {"PATH": "/bin", "UV_INDEX": "x"}, folder,
+        sources, app_indexes(sources, (), {}), sources.find_links, {"PATH": "/bin", "UV_INDEX": "x"}, folder,
         no_index=sources.no_index, own_index=own_index,
     )  # fmt: skip
 
@@ -225,9 +231,9 @@ def test_app_indexes_with_variables(home: Path) -> None:
             "PIP_EXTRA_INDEX_URL": "https://more.example/",
         },
     )
-    default, extra = app_indexes(sources, indexes, {"U": "me", "P": "p@s/s#%"})
-    assert default is not None and default.url == "https://pub.example/simple"
-    assert [source.full_url for source in extra] == [
+    found = app_indexes(sources, indexes, {"U": "me", "P": "p@s/s#%"})
+    assert found.index is not None and found.index.url == "https://pub.example/simple"
+    assert [source.full_url for source in found.extra] == [
         "https://me:p%40s%2Fs%23%25@corp.example/simple",
         "https://nu:np@n.example/simple",
         "https://more.example/",
@@ -238,13 +244,54 @@ def test_app_indexes_with_variables(home: Path) -> None:
     assert "corp uses the variable P" in caught.value.title
 
 
-def test_a_replacement_replaces_the_apps_own(home: Path) -> None:
-    """PIP_INDEX_URL, or PIP_NO_INDEX, stands for every index that the app names."""
-    indexes = [Index(name="corp", url="https://${U}@corp.example/simple", default=True)]
-    default, extra = app_indexes(read(home, {"PIP_INDEX_URL": URL}), indexes, {})
-    assert default is not None and default.url == URL
-    assert extra == ()
-    assert app_indexes(read(home, {"PIP_NO_INDEX": "1"}), indexes, {}) == (None, ())
+INDEXES = (
+    Index(name="main", url="https://${U}@main.example/simple", default=True),
+    Index(name="corp", url="https://me:pw@corp.example:8443/simple", default=False, verified=False),
+    Index(name="more", url="https://more.example/simple", default=False),
+)
+
+
+def test_a_replacement_replaces_the_default_index(home: Path) -> None:
+    """PIP_INDEX_URL takes the place of the app's default index; PIP_NO_INDEX of all of them."""
+    found = app_indexes(read(home, {"PIP_INDEX_URL": URL}), INDEXES, {}, {"corp"})
+    assert found.index is not None and found.index.url == URL
+    assert [source.url for source in found.extra] == ["https://more.example/simple"]
+    assert [source.url for source in found.pinned.values()] == ["https://corp.example:8443/simple"]
+    assert app_indexes(read(home, {"PIP_NO_INDEX": "1"}), INDEXES, {}, {"corp"}) == AppIndexes()
+
+
+def test_pinned_indexes(home: Path, tmp_path: Path) -> None:
+    """uv asks such an index for its own packages only; its password is in no file and no option."""
+    sources = read(home)
+    indexes = app_indexes(sources, INDEXES, {"U": "you"}, {"corp"})
+    tools = grant(sources, indexes, (), {}, tmp_path, no_index=False, own_index=False)
+    assert tools.uv_environment["UV_INDEX"] == "https://more.example/simple"
+    assert tools.uv_environment["UV_INDEX_PINNED_1_USERNAME"] == "me"
+    assert tools.uv_environment["UV_INDEX_PINNED_1_PASSWORD"] == "pw"
+    assert tools.uv_options == ("--allow-insecure-host", "corp.example:8443")
+    assert tools.pip_environment["PIP_TRUSTED_HOST"] == "corp.example:8443"
+    lines = ('secret===1.0 ; python_version < "4" --hash=sha256:00', "other===2")
+    assert index_pins.manifest({"corp": lines, "gone": ("x===1",)}, tools.pinned) == {
+        "project": {
+            "name": "pinned-to-indexes",
+            "version": "0",
+            "dependencies": ['secret===1.0; python_version < "4"', "other===2"],
+        },
+        "tool": {
+            "uv": {
+                "index": [
+                    {
+                        "name": "pinned-1",
+                        "url": "https://corp.example:8443/simple",
+                        "explicit": True,
+                    }
+                ],
+                "sources": {"secret": {"index": "pinned-1"}, "other": {"index": "pinned-1"}},
+            }
+        },
+    }
+    assert index_pins.manifest({"corp": lines}, {}) is None
+    assert "pw" in secrets(sources, indexes.sources)
 
 
 def test_own_index_of_requirement_files(home: Path, tmp_path: Path) -> None:
@@ -265,7 +312,13 @@ def test_tools_get_no_others_variables(home: Path, tmp_path: Path) -> None:
         "OTHER": "kept",
     }
     tools = grant(
-        sources, sources.index, (), (), environ, tmp_path, no_index=False, own_index=False
+        sources,
+        AppIndexes(index=sources.index),
+        (),
+        environ,
+        tmp_path,
+        no_index=False,
+        own_index=False,
     )
     assert {n for n in tools.uv_environment if n.startswith(("PIP_", "POETRY_"))} == set()
     assert {n for n in tools.pip_environment if n.startswith(("UV_", "POETRY_"))} == set()
@@ -326,11 +379,8 @@ def test_links_with_odd_characters(home: Path, tmp_path: Path) -> None:
     """Places with spaces and commas survive the lists of both tools."""
     odd = tmp_path / "wheels, mine"
     odd.mkdir()
-    index, extra = None, ()
-    from python_buildpack.package_sources import Source
-
     tools = grant(
-        read(home), index, extra, (Source(url=str(odd)),), {}, tmp_path,
+        read(home), AppIndexes(), (Source(url=str(odd)),), {}, tmp_path,
         no_index=True, own_index=False,
     )  # fmt: skip
     assert "," not in tools.uv_environment["UV_FIND_LINKS"]

@@ -228,7 +228,8 @@ def _index(source: Fields) -> Index:
         scheme, _, rest = url.partition("://")
         given = ":".join(_userinfo(part) for part in (user, password) if part)
         url = f"{scheme}://{given}@{rest}"
-    return Index(name=name, url=url, default=name == "pypi")
+    verified = source.flag("verify_ssl", default=True)
+    return Index(name=name, url=url, default=name == "pypi", verified=verified)
 
 
 def _userinfo(text: str) -> str:

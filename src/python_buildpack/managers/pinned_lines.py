@@ -14,7 +14,8 @@ from packaging.version import Version
 from python_buildpack.presence import exists
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_HASH = re.compile(r"(?:md5|sha1|sha224|sha256|sha384|sha512):[0-9a-fA-F]+")
+_DIGITS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
+_HASH = re.compile("|".join(f"{kind}:[0-9a-fA-F]{{{n}}}" for kind, n in _DIGITS.items()))
 _SCP = re.compile(r"(?:(?P<user>[\w.-]+)@)?(?P<host>[\w.-]+):(?P<path>[^/\\].*)")
 
 

@@ -28,7 +28,7 @@ from python_buildpack.managers.pinned_lines import (
     unnamed,
     vcs_url,
 )
-from python_buildpack.presence import exists, is_dir
+from python_buildpack.presence import is_dir
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
@@ -215,7 +215,7 @@ def _placed(files: AppFiles, entry: Fields, name: str, key: str, marker: str) ->
         return _Locked(name=name, version="", line=unnamed(place, marker, hashes))
     relative = unquote(place.removeprefix("file://").removeprefix("file:"))
     path = files.root / relative
-    if not relative or not exists(path):
+    if not relative or not files.holds(relative):
         raise errors.lock_path_missing(LOCK, name, place)
     if not is_dir(path):
         return _Locked(name=name, version="", line=unnamed(path.resolve().as_uri(), marker, hashes))
@@ -242,6 +242,8 @@ def _declaration(
 ) -> Declaration:
     everywhere = [index.name for index in indexes if index.default or search_all]
     lines, pinned_to = by_index([(one.line, one.index) for one in chosen], everywhere)
+    # A source that no package names serves none, as with Pipenv.
+    indexes = tuple(i for i in indexes if i.name in everywhere or i.name in pinned_to)
     options = tuple(f"--no-binary {one.name}" for one in chosen if one.no_binary)
     used = [*(one.line for one in chosen), *options, *(f"{i.name} {i.url}" for i in indexes)]
     inputs = {LOCK: digest_lines([without_credentials(line) for line in used])}

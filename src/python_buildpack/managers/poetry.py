@@ -32,7 +32,6 @@ from python_buildpack.managers.pinned_lines import (
     vcs_url,
 )
 from python_buildpack.managers.python_spans import LINUX, PythonSpans
-from python_buildpack.presence import exists
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
@@ -284,10 +283,9 @@ def _locked(files: AppFiles, lock: Fields, package: Fields, marker: str) -> _Loc
             url = vcs_url("git", url, revision, subdirectory, files.root)
             hashes = ()
         elif kind in ("file", "directory"):
-            path = files.root / url
-            if not url or not exists(path):
+            if not url or not files.holds(url):
                 raise errors.lock_path_missing(LOCK, name, url)
-            url = path.resolve().as_uri()
+            url = (files.root / url).resolve().as_uri()
         elif kind != "url":
             raise source.error("type", f"is not known: {kind[:40]!r}")
         is_editable = kind == "directory" and package.flag("develop")

@@ -6,16 +6,18 @@ Pure.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from python_buildpack.managers.lock_fields import Fields
 from python_buildpack.managers.pinned_lines import normal_name
-from python_buildpack.managers.poetry_constraint import allows, specifiers
 from python_buildpack.managers.python_spans import PythonSpans
+from python_buildpack.version_syntax import translate_poetry
 
 _ROUNDS = 20
 _DIRECT = ("git", "path", "file", "url")
@@ -47,6 +49,17 @@ class Node:
     python: str = "*"
     edges: tuple[Edge, ...] = ()
     extras: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+@functools.cache
+def specifiers(constraint: str) -> tuple[SpecifierSet, ...]:
+    """The alternatives of `constraint`. Raises `ValueError` where it cannot be understood."""
+    return tuple(SpecifierSet("" if one == "*" else one) for one in translate_poetry(constraint))
+
+
+def allows(constraint: str, version: str) -> bool:
+    """Whether `constraint` allows `version`. Raises `ValueError` where it cannot be understood."""
+    return any(one.contains(version, prereleases=True) for one in specifiers(constraint))
 
 
 def read_edges(table: Fields) -> tuple[Edge, ...]:

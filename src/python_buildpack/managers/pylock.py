@@ -62,7 +62,9 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
             groups=tuple(dict.fromkeys((*(table.get("default-groups") or ()), *groups))),
             built=tuple(one["directory"]["path"] for one in packages if "directory" in one),
             indexes=tuple(
-                Index(name="", url=url, default=False)
+                # Which of them is the public one the lock does not say: an index of the build's
+                # own replaces all of them.
+                Index(name="", url=url, default=True)
                 for url in dict.fromkeys(one["index"] for one in packages if "index" in one)
             ),
         ),
