@@ -26,13 +26,15 @@ _CALLS = frozenset(
 _NAMES = ("parse", "read_", "_parse", "_read")
 # Not of users' files. Everything else needs a target.
 EXCLUDED = {
+    "cnb.build._version": "buildpack.toml is the buildpack's own",
     "cnb.build.read_build_context": "gathers what the others read",
     "cnb.build_plan.write_build_plan": "writes",
     "cnb.target._read_os_release": "the build image's own file",
     "cnb.target.read_target": "the build image's own file, and the lifecycle's variables",
     "cnb.store.read_store": "store.toml is the buildpack's own, and the lifecycle's",
+    "python_buildpack.compile_script": "runs in the app's Python; takes what compile() takes",
     "python_buildpack.exec_d.launch_variables": "the kernel's files, in the image",
-    "python_buildpack.execute.packaged_runtime": "the package's own record",
+    "python_buildpack.execute.packaged_runtimes": "the package's own record",
     "python_buildpack.execute.read_restored_venv": "metadata that was found to fit already",
     "python_buildpack.index_access.write_certificates": "certificates are copied as they are",
     "python_buildpack.installer": "what uv and pip write for the buildpack",

@@ -26,6 +26,7 @@ from cnb.layers import LayerTypes, write_layer_toml
 from python_buildpack import detection, layers, venv
 from python_buildpack.app_facts import read_app_facts
 from python_buildpack.app_files import AppFiles
+from python_buildpack.components import direct_names, package_components
 from python_buildpack.django_static import find_django_project
 from python_buildpack.errors import UserError
 from python_buildpack.fetch import netrc_login
@@ -262,8 +263,10 @@ def packages(folder: Path, environ: Mapping[str, str]) -> None:
     del environ
     root = folder / "venv"
     venv.tidy(root)
-    for one in venv.installed_distributions(root):
-        assert one.name
+    distributions = venv.installed_distributions(root)
+    asked = [line for one in distributions for line in one.requires]
+    parts = package_components(distributions, {}, target_environment("3.13.1"), asked)
+    assert set(direct_names(parts, asked)) <= {part.name for part in parts}
     missing_libraries(venv.site_packages(root), [])
 
 
