@@ -28,6 +28,7 @@ from python_buildpack.pylock_selection import (
 from python_buildpack.redact import without_tokens
 from python_buildpack.resolution import (
     Resolved,
+    admits_python,
     constraints,
     names_with_hash,
     passed_over,
@@ -186,8 +187,7 @@ def _try(install: Install, tools: Tools, log: Log, *, show: bool = True) -> tupl
             not install.may_fall_back or _is_final(install, hints.diagnose(output, code))
         ):
             return "uv", code, output
-        reason = f"uv passes over pre-releases of {', '.join(doubts)} that a package asks for"
-        log.info(f"{reason if doubts else 'uv could not install this'}; pip decides.")
+        log.info(f"{'; '.join(doubts) or 'uv could not install this'}; pip decides.")
         create_venv(install.venv, install.python, install.python_version)
     code, pip_output = _pip(install, tools, log, show=show)
     if "PIP_NO_INDEX" in install.access.pip_environment:
@@ -202,10 +202,21 @@ def _is_final(install: Install, hint: hints.Hint) -> bool:
 
 
 def _doubts(install: Install) -> list[str]:
-    """The packages of which pip may choose another version than uv did."""
+    """Why pip may choose other versions than uv did."""
     installed = installed_distributions(install.venv)
     versions = {one.name: one.version for one in installed}
-    return passed_over(versions, [line for one in installed for line in one.requires])
+    older = passed_over(versions, [line for one in installed for line in one.requires])
+    wrong = [
+        one.name
+        for one in installed
+        if not admits_python("".join(one.fields.get("requires-python", ())), install.python_version)
+    ]
+    doubts = []
+    if older:
+        doubts.append(f"uv passes over pre-releases of {', '.join(older)} that a package asks for")
+    if wrong:
+        doubts.append(f"uv takes {', '.join(wrong)}, which this Python is too new for")
+    return doubts
 
 
 def _requirement_files(install: Install) -> list[str]:

@@ -154,6 +154,21 @@ def _tags(file: str) -> frozenset[str]:
         return frozenset()
 
 
+def admits_python(requires_python: str, version: str) -> bool:
+    """Whether pip would take a package with this Requires-Python for Python `version`.
+
+    uv leaves upper bounds out of account. What is not valid pip passes over.
+    """
+    if not requires_python:
+        return True
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        return SpecifierSet(requires_python).contains(version, prereleases=True)
+    except InvalidSpecifier:
+        return True
+
+
 def passed_over(versions: Mapping[str, str], requirements: Iterable[str]) -> list[str]:
     """The packages of `versions` that have a final version though a package asks for a pre-release.
 

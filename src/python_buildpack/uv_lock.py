@@ -43,6 +43,8 @@ def export(
         *(install_set.uv_export or ()),
     ]  # fmt: skip
     kept = {name: value for name, value in environ.items() if not _RESOLUTION.fullmatch(name)}
+    # A uv.toml of the user's, which no option leaves out without the app's own settings.
+    kept.update(dict.fromkeys(("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"), str(output.parent)))
     text = ""
     # Without a network first: a lock that fits needs none, and of one that does not uv says so
     # without trying to resolve anew.

@@ -19,6 +19,37 @@ from tests.managers.simple_index import SimpleIndex
 from tests.managers.wheel_factory import Distribution, write_sdist, write_source, write_wheel
 
 
+def test_python_that_is_too_new(
+    buildpack: Path,
+    build: Builder,
+    empty_venv: Callable[[Built], Path],
+    index: SimpleIndex,
+    app: Path,
+    workplace: Path,
+) -> None:
+    """An upper bound of Requires-Python, which uv leaves out of account, counts as with pip."""
+    index.add(
+        write_wheel(Distribution(name="top", requires=["base"]), workplace / "wheels"),
+        write_wheel(Distribution(name="base", version="1.0"), workplace / "wheels"),
+        write_wheel(
+            Distribution(name="base", version="2.0", requires_python=">=3.6,<3.9"),
+            workplace / "wheels",
+        ),
+    )
+    write_files(app, {"requirements.txt": "top\n"})
+    built = build(app, PIP_INDEX_URL=index.url).passed()
+    assert "uv takes base, which this Python is too new for; pip decides." in built.log
+    assert distributions(built.venv) == {"top-1.0", "base-1.0"}
+    tools_own = empty_venv(built)
+    pip = max((buildpack / "pip").glob("pip-*.whl"))
+    checked_run(
+        [tools_own / "bin" / "python", f"{pip}/pip", "install", "-r", "requirements.txt"],
+        env={**plain_environment(workplace / "home"), "PIP_INDEX_URL": index.url},
+        cwd=app,
+    )
+    assert_same_installation(built.venv, tools_own)
+
+
 def test_requirements_txt(
     buildpack: Path,
     build: Builder,

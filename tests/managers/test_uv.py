@@ -460,6 +460,16 @@ def test_fresh_lock_asks_for_its_files_only(
     assert not list((first.layers.parent / "home").rglob("uv*")), "nothing is left in the home"
 
 
+def test_settings_of_a_user(
+    build: Builder, index: SimpleIndex, uv_on: Uv, app: Path, workplace: Path
+) -> None:
+    """A uv.toml in the home directory changes nothing about what the lock says."""
+    small(app, index, uv_on, workplace)
+    settings = 'exclude-newer = "2001-01-01T00:00:00Z"\nindex-url = "http://127.0.0.1:1/"\n'
+    write_files(workplace / "home", {".config/uv/uv.toml": settings})
+    assert distributions(build(app).passed().venv) == {"base-1.0"}
+
+
 def test_tampered_file(
     build: Builder, index: SimpleIndex, uv_on: Uv, app: Path, workplace: Path
 ) -> None:
