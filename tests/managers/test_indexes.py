@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,6 +15,15 @@ import pytest
 from tests.managers.conftest import Builder, Built, distributions, write_files
 from tests.managers.simple_index import SimpleIndex
 from tests.managers.wheel_factory import Distribution, write_wheel
+
+from python_buildpack.app_files import AppFiles
+from python_buildpack.managers import pdm_hash, pipenv, poetry
+from python_buildpack.managers.lock_fields import Fields
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 USER = "alice"
 PASSWORD = "s3cret/pa55@word#1%2F"
@@ -61,12 +72,95 @@ def _script(index: SimpleIndex) -> tuple[Mapping[str, str], Mapping[str, str]]:
     return {"run.py": text}, {"BP_PYTHON_SCRIPT": "run.py"}
 
 
+def _wheel(index: SimpleIndex) -> tuple[str, str]:
+    """The URL of the one wheel and its hash."""
+    file = next(iter(index.files["secret"].values()))
+    return f"http://{index.host}/files/secret/{file.name}", file.sha256
+
+
+def _pylock(index: SimpleIndex) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    url, digest = _wheel(index)
+    text = (
+        'lock-version = "1.0"\ncreated-by = "tests"\n[[packages]]\nname = "secret"\n'
+        f'version = "1.0"\nindex = "{index.url}"\n'
+        f'wheels = [{{ url = "{url}", hashes = {{ sha256 = "{digest}" }} }}]\n'
+    )
+    return {"pylock.toml": text}, {}
+
+
+def _uv(index: SimpleIndex) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    url, digest = _wheel(index)
+    manifest = (
+        '[project]\nname = "a"\nversion = "1"\nrequires-python = ">=3.10"\n'
+        f'dependencies = ["secret"]\n[[tool.uv.index]]\nurl = "{index.url}"\ndefault = true\n'
+    )
+    lock = (
+        'version = 1\nrevision = 3\nrequires-python = ">=3.10"\n'
+        '[[package]]\nname = "a"\nversion = "1"\nsource = { virtual = "." }\n'
+        'dependencies = [{ name = "secret" }]\n'
+        '[package.metadata]\nrequires-dist = [{ name = "secret" }]\n'
+        f'[[package]]\nname = "secret"\nversion = "1.0"\nsource = {{ registry = "{index.url}" }}\n'
+        f'wheels = [{{ url = "{url}", hash = "sha256:{digest}" }}]\n'
+    )
+    return {"pyproject.toml": manifest, "uv.lock": lock}, {}
+
+
+def _poetry(index: SimpleIndex) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    manifest = (
+        '[project]\nname = "a"\nversion = "1"\nrequires-python = ">=3.10"\n'
+        'dependencies = ["secret"]\n[tool.poetry]\npackage-mode = false\n'
+    )
+    (content,) = poetry.content_hashes(tomllib.loads(manifest), lock_format=(2, 1), generator="")
+    lock = (
+        '[[package]]\nname = "secret"\nversion = "1.0"\ngroups = ["main"]\n'
+        f'files = [{{file = "a.whl", hash = "sha256:{_wheel(index)[1]}"}}]\n'
+        f'[metadata]\nlock-version = "2.1"\ncontent-hash = "{content}"\n'
+    )
+    return {"pyproject.toml": manifest, "poetry.lock": lock}, {}
+
+
+def _pdm(index: SimpleIndex) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    manifest = (
+        '[project]\nname = "a"\nversion = "1"\nrequires-python = ">=3.10"\n'
+        'dependencies = ["secret"]\n[tool.pdm]\ndistribution = false\n'
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(Path(folder), {"pyproject.toml": manifest})
+        content = pdm_hash.content_hash(AppFiles(Path(folder)), "sha256")
+    lock = (
+        '[metadata]\ngroups = ["default"]\nstrategy = ["inherit_metadata"]\n'
+        f'lock_version = "4.5.0"\ncontent_hash = "sha256:{content}"\n'
+        '[[package]]\nname = "secret"\nversion = "1.0"\ngroups = ["default"]\n'
+        f'files = [{{file = "a.whl", hash = "sha256:{_wheel(index)[1]}"}}]\n'
+    )
+    return {"pyproject.toml": manifest, "pdm.lock": lock}, {}
+
+
+def _pipenv(index: SimpleIndex) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    manifest = '[packages]\nsecret = "*"\n'
+    sources = [{"name": "any", "url": "https://nowhere.invalid/simple", "verify_ssl": True}]
+    fields = Fields(file="Pipfile", values=tomllib.loads(manifest), repair="")
+    lock = {
+        "_meta": {
+            "hash": {"sha256": min(pipenv.content_hashes(fields, sources))},
+            "sources": sources,
+        },
+        "default": {"secret": {"version": "==1.0", "hashes": [f"sha256:{_wheel(index)[1]}"]}},
+    }
+    return {"Pipfile": manifest, "Pipfile.lock": json.dumps(lock)}, {}
+
+
 APPS: Mapping[str, App] = {
     "pip": _pip,
     "pip-installed-by-pip": _pip_itself,
     "pip-with-hashes": _pip_locked,
     "pyproject": _pyproject,
     "script": _script,
+    "pylock": _pylock,
+    "uv": _uv,
+    "poetry": _poetry,
+    "pdm": _pdm,
+    "pipenv": _pipenv,
 }
 
 # How the index and its credentials are given: files and bindings below the workplace, variables.
@@ -135,7 +229,7 @@ WAYS: Mapping[str, Way] = {
     "pypi-index": _bound_index,
     "bound-uv.toml": _bound_uv_toml,
 }
-# Every way for pip's own files; for the others one variable, one file and one binding.
+# Every way for pip's own files; for the others one variable and two files.
 TABLE = [
     *(("pip", way) for way in WAYS),
     *(("pip-installed-by-pip", way) for way in WAYS),
@@ -143,7 +237,7 @@ TABLE = [
         (app, way)
         for app in APPS
         if app not in ("pip", "pip-installed-by-pip")
-        for way in ("url", "bound-netrc", "pypi-index")
+        for way in ("url", "pip.conf", "netrc")
     ),
 ]
 
@@ -172,7 +266,7 @@ def test_private_index(
     assert_hidden(built)
 
 
-@pytest.mark.parametrize("name", ["pip", "pip-installed-by-pip"])
+@pytest.mark.parametrize("name", [name for name in APPS if name not in ("pyproject", "script")])
 def test_wrong_credentials(
     build: Builder, app: Path, private: SimpleIndex, workplace: Path, name: str
 ) -> None:

@@ -448,3 +448,6 @@ def test_lock_inputs(
     write_app(app, project(index, ["base"], settings=settings))
     pdm.lock()
     build(app).failed("lock-inputs", "Remove the setting")
+    write_files(app, {".python-version": "3.9\n", "pyproject.toml": project(index, ["base"])})
+    pdm.lock()
+    build(app).failed("python-version-conflict", ".python-version line 1", "pdm.lock line")

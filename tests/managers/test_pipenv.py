@@ -129,6 +129,9 @@ def test_app_with_everything(
     minor = next((pipenv.author / "lib").iterdir()).name.removeprefix("python")
     write_files(app, {"Pipfile": pipfile(market, EVERYTHING.replace("MINOR", minor))})
     pipenv.lock()
+    write_files(app, {".python-version": "3.9\n"})
+    build(app).failed("python-version-conflict", ".python-version line 1", "Pipfile.lock line")
+    (app / ".python-version").unlink()
     for groups, options, more in (
         ("", (), set()),
         ("dev", ("--dev",), {"tester"}),

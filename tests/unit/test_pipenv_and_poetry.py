@@ -349,12 +349,13 @@ def test_vcs_urls(tmp_path: Path, url: str, expected: str) -> None:
 )
 def test_lines_are_one_line(name: str, version: str, marker: str, digest: str) -> None:
     """Nothing that a lock holds can add an option or a line to what the installer reads."""
-    for make in (
-        lambda: pinned_lines.pinned(name, version, marker, [f"sha256:{digest}"] if digest else []),
-        lambda: pinned_lines.direct(name, version, marker),
-    ):
+    for direct in (False, True):
+        hashes = [f"sha256:{digest}"] if digest else []
         try:
-            line = make()
+            if direct:
+                line = pinned_lines.direct(name, version, marker)
+            else:
+                line = pinned_lines.pinned(name, version, marker, hashes)
         except ValueError:
             continue
         assert len(line.splitlines()) == 1

@@ -1,0 +1,63 @@
+"""What an installation refuses before it starts a tool."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from python_buildpack.errors import UserError
+from python_buildpack.index_access import Access
+from python_buildpack.installer import Install, install_packages
+from python_buildpack.log import Log
+from python_buildpack.managers.declaration import InstallSet
+from python_buildpack.package_sources import Source
+from python_buildpack.tools import Tools
+
+
+@pytest.mark.parametrize(
+    ("install_set", "says"),
+    [
+        (InstallSet(locked=True, lock="uv.lock", uv_export=()), "uv.lock is installed by uv"),
+        (InstallSet(locked=True, lock="pylock.toml"), "pylock.toml is installed by uv"),
+        (
+            InstallSet(locked=True, pinned={"ours": ("secret===1.0",)}),
+            "secret comes from the index ours alone",
+        ),
+    ],
+)
+def test_uv_is_needed(tmp_path: Path, install_set: InstallSet, says: str) -> None:
+    """Without uv: what pip cannot install, or only from whichever index has it, is an error."""
+    source = Source(url="https://ours.example/simple", name="pinned-1")
+    access = Access(
+        uv_environment={},
+        uv_options=(),
+        pip_environment={},
+        sources=(source,),
+        by_name=False,
+        pinned={"ours": source},
+    )
+    install = Install(
+        venv=tmp_path / "venv",
+        python=tmp_path / "python3.13",
+        python_version="3.13.0",
+        app_dir=tmp_path,
+        cache_dir=tmp_path / "cache",
+        work_dir=tmp_path,
+        install_set=install_set,
+        access=access,
+        offline=None,
+        vendored=False,
+        installer="pip",
+        may_fall_back=False,
+        require_all_hashes=False,
+        environ={},
+    )
+    with pytest.raises(UserError) as caught:
+        install_packages(
+            install, Tools(uv=None, uv_version=None, pip_wheels=()), Log(io.StringIO())
+        )
+    assert caught.value.id == "uv-needed"
+    assert says in caught.value.title
+    assert "make package" in caught.value.body
