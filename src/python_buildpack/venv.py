@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -56,9 +58,14 @@ def tidy(venv: Path) -> None:
         if direct_url.is_file() and not _clean_direct_url(direct_url):
             direct_url.unlink()
             removed.append(f"{dist_info.name}/{direct_url.name}")
+        cleaned = _clean_metadata(dist_info / "METADATA")
         record = dist_info / "RECORD"
         if record.is_file():
-            _rewrite_record(record, removed, f"{dist_info.name}/direct_url.json")
+            changed = {f"{dist_info.name}/direct_url.json": ["", ""]}
+            if cleaned is not None:
+                digest = urlsafe_b64encode(hashlib.sha256(cleaned).digest()).rstrip(b"=").decode()
+                changed[f"{dist_info.name}/METADATA"] = [f"sha256={digest}", str(len(cleaned))]
+            _rewrite_record(record, removed, changed)
     for path in (venv / ".lock", venv / "CACHEDIR.TAG", venv / ".gitignore"):
         path.unlink(missing_ok=True)
 
@@ -74,12 +81,34 @@ def _clean_direct_url(path: Path) -> bool:
     return True
 
 
-def _rewrite_record(record: Path, removed: Sequence[str], unhashed: str) -> None:
+def _clean_metadata(path: Path) -> bytes | None:
+    """Take the credentials out of the URLs in requirements; the new content, where it is new.
+
+    That of the app's own project says what its manifest says.
+    """
+    if not path.is_file():
+        return None
+    data = path.read_bytes()
+    text = data.decode("utf-8", "surrogateescape")
+    lines = [
+        without_credentials(line) if line.lower().startswith("requires-dist:") else line
+        for line in text.split("\n")
+    ]
+    cleaned = "\n".join(lines).encode("utf-8", "surrogateescape")
+    if cleaned == data:
+        return None
+    path.write_bytes(cleaned)
+    return cleaned
+
+
+def _rewrite_record(
+    record: Path, removed: Sequence[str], changed: Mapping[str, Sequence[str]]
+) -> None:
     # Names of files may be any bytes.
     text = record.read_text(encoding="utf-8", errors="surrogateescape")
     try:
         rows = [
-            [row[0], "", ""] if row[0] == unhashed else row
+            [row[0], *changed[row[0]]] if row[0] in changed else row
             for row in csv.reader(text.splitlines())
             if row and row[0] not in removed
         ]

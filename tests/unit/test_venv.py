@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,23 @@ def test_odd_records_of_packages(tmp_path: Path, content: bytes) -> None:
     tidy(venv)
     assert not (info / "direct_url.json").exists()
     assert (info / "RECORD").read_bytes() == b"\xff.py,,\n"
+
+
+def test_credentials_in_requirements_of_packages(tmp_path: Path) -> None:
+    """METADATA of the app's own project repeats its manifest: URLs lose their credentials there."""
+    venv = tmp_path / "venv"
+    create_venv(venv, Path("/python3.13"), "3.13.1")
+    info = site_packages(venv) / "a-1.0.dist-info"
+    info.mkdir()
+    head = b"Name: a\nRequires-Dist: b @ https://u:s3cret@files.example/b.whl ; os_name == 'x'\n"
+    (info / "METADATA").write_bytes(head + b"\nhttps://an:example@in.the/readme \xff")
+    (info / "RECORD").write_text("a-1.0.dist-info/METADATA,sha256=old,1\n")
+    tidy(venv)
+    data = (info / "METADATA").read_bytes()
+    assert data == (
+        b"Name: a\nRequires-Dist: b @ https://files.example/b.whl ; os_name == 'x'\n"
+        b"\nhttps://an:example@in.the/readme \xff"
+    )
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+    row = f"a-1.0.dist-info/METADATA,sha256={digest},{len(data)}\n"
+    assert (info / "RECORD").read_text() == row
