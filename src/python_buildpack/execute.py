@@ -99,7 +99,10 @@ def work_directory() -> Iterator[Path]:
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        try:
+            shutil.rmtree(path, ignore_errors=True)
+        finally:  # SIGTERM may come while it is removed, too
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def packaged_runtimes(buildpack_dir: Path) -> dict[Path, dict[str, Any]]:

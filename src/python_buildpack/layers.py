@@ -140,7 +140,8 @@ def changed_lines(old: object, new: Mapping[str, tuple[str, ...]]) -> list[str]:
     """`added X` and `removed Y`, for the requirement lines of two builds."""
     if not isinstance(old, Mapping):
         return []
-    before = {line for lines in old.values() if isinstance(lines, list) for line in lines}
+    lists = [lines for lines in old.values() if isinstance(lines, list)]
+    before = {line for lines in lists for line in lines if isinstance(line, str)}
     after = {line for lines in new.values() for line in lines}
     return [f"removed {line}" for line in sorted(before - after)] + [
         f"added {line}" for line in sorted(after - before)

@@ -51,10 +51,11 @@ def mirrored(url: str, mirror: str | None) -> str:
 def _entry(binding: Binding, key: str) -> str:
     try:
         text = binding.read(key).decode().strip()
+        scheme = urlsplit(text).scheme
     except OSError as error:
         raise errors.binding_unreadable(binding.name, key, f"{error.strerror}.") from None
-    except UnicodeDecodeError:
-        text = ""
-    if urlsplit(text).scheme not in ("http", "https", "file"):
+    except ValueError:
+        scheme = ""
+    if scheme not in ("http", "https", "file"):
         raise errors.binding_unreadable(binding.name, key, "It is no http, https or file URL.")
     return text

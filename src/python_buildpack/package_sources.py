@@ -299,6 +299,8 @@ def _parse(where: str, text: str) -> list[Source]:
 
 def parse_source(where: str, url: str, name: str = "") -> Source:
     """A URL or path as a source. Raises `UserError`, which names `where` and not the URL."""
+    if "\0" in url:
+        raise errors.index_url_invalid(where)
     if "://" not in url:
         return Source(url=url, name=name)
     try:
@@ -352,9 +354,12 @@ def _text(binding: Binding, key: str) -> str:
     if key not in binding.keys:
         return ""
     try:
-        return _read(binding, key).decode().strip()
+        text = _read(binding, key).decode().strip()
     except UnicodeDecodeError:
         raise errors.binding_unreadable(binding.name, key, "It is not UTF-8 text.") from None
+    if "\0" in text:
+        raise errors.binding_unreadable(binding.name, key, "It holds a NUL character.")
+    return text
 
 
 def _toml(binding: Binding, key: str) -> dict[str, Any]:

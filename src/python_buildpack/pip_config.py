@@ -52,6 +52,8 @@ def read_pip_options(environ: Mapping[str, str], files: Sequence[Path]) -> dict[
         for section in ("global", "install"):
             if parser.has_section(section):
                 for name, value in parser.items(section):
+                    if "\0" in value:
+                        raise errors.file_unreadable(str(path), "It holds a NUL character.")
                     options[name.replace("_", "-").removeprefix("--")] = value
     for name, value in environ.items():
         if name.startswith(_VARIABLE) and value:

@@ -73,9 +73,15 @@ class Settings:
     debug: bool
 
 
+_OF_TOOLS = ("BP_", "PIP_", "UV_", "POETRY_")
+
+
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Raises `UserError` for a value that a setting cannot have."""
     values = {row.name: (environ.get(row.name, "").strip() or row.default) for row in TABLE}
+    for name, value in environ.items():
+        if name.startswith(_OF_TOOLS) and not value.isascii() and not _is_text(value):
+            raise errors.setting_invalid(name, ascii(value), "UTF-8 text")
     for row in TABLE:
         if "|" in row.kind and values[row.name].lower() not in row.kind.split("|"):
             raise errors.setting_invalid(row.name, values[row.name], ", ".join(row.kind.split("|")))
@@ -104,6 +110,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         collect_static=values["DISABLE_COLLECTSTATIC"].lower() in ("", "0", "false", "no", "off"),
         debug=values["BP_LOG_LEVEL"].lower() == "debug",
     )
+
+
+def _is_text(value: str) -> bool:
+    """Bytes that are no UTF-8 come as halves of surrogate pairs, which nothing can be written with."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _names(value: str) -> tuple[str, ...]:

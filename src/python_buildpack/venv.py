@@ -123,7 +123,7 @@ def installed_distributions(venv: Path) -> tuple[Distribution, ...]:
     found: dict[str, Distribution] = {}
     for dist_info in site_packages(venv).glob("*.dist-info"):
         metadata = _read_header(dist_info / "METADATA")
-        if "name" in metadata:
+        if "".join(metadata.get("name", ())[:1]):
             name = canonicalize_name(metadata["name"][0])
             direct_url = dist_info / "direct_url.json"
             found[name] = Distribution(

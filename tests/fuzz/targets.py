@@ -287,8 +287,7 @@ def printed(folder: Path, environ: Mapping[str, str]) -> None:
     del environ
     text = (folder / "line").read_bytes().decode("utf-8", "replace")
     _print(lambda log: log.info(text))
-    shown = redact(text)
-    assert redact(shown) == shown
+    redact(text)
     without_credentials(text)
     pattern = hider([text[:20]])
     assert pattern is None or not pattern.search(pattern.sub("****", text[:200]))

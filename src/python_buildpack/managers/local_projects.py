@@ -54,7 +54,7 @@ def root_project(
         if whole:
             backends = sorted(name for name in files.names if name.endswith(".py"))
             inputs.update((name, hashlib.sha256(files.data(name)).hexdigest()) for name in backends)
-        else:
+        elif files.holds(folder):
             inputs[folder] = digest_local_project(files.root, folder, editable=False)
     if has_extensions(files.root):
         # Compiled modules are built when it is installed: all of its source counts.

@@ -10,7 +10,7 @@ from python_buildpack.managers.groups import FILE as GROUPS_FILE
 from python_buildpack.managers.groups import group_requirements
 from python_buildpack.managers.local_projects import digest_lines, digest_local_project
 from python_buildpack.managers.requirement_files import Requirements, read_requirements
-from python_buildpack.presence import exists
+from python_buildpack.presence import is_file
 from python_buildpack.redact import without_credentials
 from python_buildpack.resolution import names_with_hash
 from python_buildpack.settings import Settings
@@ -65,9 +65,14 @@ def _local_digests(files: AppFiles, requirements: Requirements) -> dict[str, str
     digests = {
         f"{name} (editable)": digest_local_project(files.root, name, editable=True)
         for name in requirements.editables
-        if exists(files.root / name)
+        if _is_bounded(files, name)
     }
     for name in requirements.local_projects:
-        if exists(files.root / name):
+        if _is_bounded(files, name):
             digests[name] = digest_local_project(files.root, name, editable=False)
     return digests
+
+
+def _is_bounded(files: AppFiles, name: str) -> bool:
+    """Whether its contents can be an input: not those of directories of the build machine."""
+    return files.holds(name) or is_file(files.root / name)

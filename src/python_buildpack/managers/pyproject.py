@@ -92,7 +92,7 @@ def _check_extras(
     optional: Mapping[str, Any],
     dynamic: Collection[str],
 ) -> None:
-    if not project or "optional-dependencies" in dynamic:
+    if "optional-dependencies" in dynamic:
         return  # the backend knows them
     known = {_normal(name) for name in optional}
     missing = [extra for extra in extras if _normal(extra) not in known]
