@@ -136,8 +136,9 @@ def _pdm(index: SimpleIndex) -> tuple[Mapping[str, str], Mapping[str, str]]:
     return {"pyproject.toml": manifest, "pdm.lock": lock}, {}
 
 
-def _pipenv(index: SimpleIndex) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    manifest = '[packages]\nsecret = "*"\n'
+def _pipenv(
+    index: SimpleIndex, manifest: str = '[packages]\nsecret = "*"\n'
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
     sources = [{"name": "any", "url": "https://nowhere.invalid/simple", "verify_ssl": True}]
     fields = Fields(file="Pipfile", values=tomllib.loads(manifest), repair="")
     lock = {
@@ -341,6 +342,21 @@ def test_private_ca(
         built = build(app, **variables).passed()
     assert "secret-1.0" in distributions(built.venv)
     assert_hidden(built)
+
+
+def test_unverified_source(
+    build: Builder, app: Path, workplace: Path, certificates: tuple[Path, Path]
+) -> None:
+    """A Pipfile's `verify_ssl = false` lets in a certificate that nobody vouches for; true does not."""
+    with SimpleIndex(certificate=certificates[0]) as index:
+        index.add(write_wheel(Distribution(name="secret"), workplace / "wheels"))
+        for verified in ("true", "false"):
+            source = f'[[source]]\nname = "own"\nurl = "{index.url}"\nverify_ssl = {verified}\n'
+            write_files(app, _pipenv(index, source + '[packages]\nsecret = "*"\n')[0])
+            built = build(app)
+            if verified == "true":
+                built.failed("install-index-certificate", "ca-certificates")
+    assert "secret-1.0" in distributions(built.passed().venv)
 
 
 def test_credentials_by_host_for_direct_urls(

@@ -448,6 +448,19 @@ def test_lock_inputs(
     write_app(app, project(index, ["base"], settings=settings))
     pdm.lock()
     build(app).failed("lock-inputs", "Remove the setting")
-    write_files(app, {".python-version": "3.9\n", "pyproject.toml": project(index, ["base"])})
+
+
+def test_other_python(
+    build: Builder, index: SimpleIndex, pdm: Pdm, app: Path, workplace: Path
+) -> None:
+    """A lock for other Pythons than the one that is asked for: an error before any request."""
+    serve(index, workplace / "wheels", Distribution(name="base"))
+    write_app(app, project(index, ["base"], settings="distribution = false"))
     pdm.lock()
+    lock = app / "pdm.lock"
+    assert '"' + ">=3.10" + '"' in lock.read_text()
+    lock.write_text(lock.read_text().replace(">=3.10", ">=3.14"))
+    write_files(app, {".python-version": "3.13\n"})
+    index.requests.clear()
     build(app).failed("python-version-conflict", ".python-version line 1", "pdm.lock line")
+    assert index.requests == []

@@ -129,9 +129,6 @@ def test_app_with_everything(
     minor = next((pipenv.author / "lib").iterdir()).name.removeprefix("python")
     write_files(app, {"Pipfile": pipfile(market, EVERYTHING.replace("MINOR", minor))})
     pipenv.lock()
-    write_files(app, {".python-version": "3.9\n"})
-    build(app).failed("python-version-conflict", ".python-version line 1", "Pipfile.lock line")
-    (app / ".python-version").unlink()
     for groups, options, more in (
         ("", (), set()),
         ("dev", ("--dev",), {"tester"}),
@@ -338,6 +335,11 @@ def test_odd_locks(build: Builder, market: Market, pipenv: Pipenv, app: Path) ->
         table = {**fresh, "default": {"writer": {**fresh["default"]["writer"], **change}}}
         lock.write_text(json.dumps(table))
         build(app).failed(id, words)
+    requires = {"_meta": {**fresh["_meta"], "requires": {"python_version": "3.12"}}}
+    lock.write_text(json.dumps({**fresh, **requires}))
+    write_files(app, {".python-version": "3.13\n"})
+    build(app).failed("python-version-conflict", ".python-version line 1", "Pipfile.lock line 1")
+    (app / ".python-version").unlink()
     lock.write_text("{")
     build(app).failed("file-unreadable", "Pipfile.lock")
     lock.write_text(json.dumps(fresh))

@@ -434,9 +434,13 @@ def small(app: Path, index: SimpleIndex, uv_on: Uv, workplace: Path, rest: str =
 def test_stale(build: Builder, index: SimpleIndex, uv_on: Uv, app: Path, workplace: Path) -> None:
     """A lock that pyproject.toml has left behind is refused, with and without a network."""
     manifest = small(app, index, uv_on, workplace)
-    write_files(app, {".python-version": "3.9\n"})
+    lock = app / "uv.lock"
+    fresh = lock.read_text()
+    lock.write_text(fresh.replace('requires-python = ">=3.10"', 'requires-python = ">=3.14"'))
+    write_files(app, {".python-version": "3.13\n"})
     build(app).failed("python-version-conflict", ".python-version line 1", "uv.lock line 3")
     (app / ".python-version").unlink()
+    lock.write_text(fresh)
     manifest.write_text(manifest.read_text().replace('"base"', '"base", "more"'))
     build(app).failed("lock-stale", "uv.lock", "Run `uv lock` and commit uv.lock")
     assert index.downloads() == []
