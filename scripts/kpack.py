@@ -127,8 +127,18 @@ def _push_program(cluster: Cluster, program: Path) -> str:
     )
     image = f"{cluster.registry}/kpack/{program.name}"
     config = {"Entrypoint": [f"/cnb/process/{program.name}"], "User": f"{USER}:{USER}"}
-    push(oci_layout.write_image(cluster.work / program.name, [layer], config), image)
+    push(oci_layout.write_image(cluster.work / program.name, [layer, _tmp_layer()], config), image)
     return image
+
+
+def _tmp_layer() -> bytes:
+    """An empty /tmp that everybody may write to."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        info = tarfile.TarInfo("tmp")
+        info.type, info.mode = tarfile.DIRTYPE, 0o1777
+        tar.addfile(info)
+    return buffer.getvalue()
 
 
 def push_lifecycle(cluster: Cluster, log: Callable[[str], None]) -> None:

@@ -299,7 +299,9 @@ def system(
     with (
         cluster(work / "cluster", say) as node,
         kpack.installed(node, say),
-        SimpleIndex(user=USER, password=PASSWORD, certificate=server, address=GATEWAY) as index,
+        SimpleIndex(
+            user=USER, password=PASSWORD, certificate=server, address=GATEWAY, immutable=True
+        ) as index,
         WebServer(folders["files"]) as web,
         GitDaemon(folders["git"], work) as git,
     ):

@@ -265,8 +265,8 @@ def test_a_failing_build(system: Kpack, shop: Path, images: Moment) -> None:
     shown = system.readme("A build that fails", {"buildNumber=2": f"buildNumber={number}"})
     condition, _, log = shown.partition("NAME ")
     for text in (condition, log):
-        assert "Write a version such as 3.13" in text
-        assert "[python-version-invalid]" in text
+        assert "Fix: echo '3.13' > .python-version" in text
+        assert "[python-version-moving]" in text
     (shop / ".python-version").unlink()
     system.build("shop", system.change_shop(shop))
 

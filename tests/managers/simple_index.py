@@ -42,6 +42,7 @@ class SimpleIndex:
     every path that was asked for, with its status, `sent` how many bytes the answers had;
     `offline = True` answers 503 to everything.
     With a `certificate` (a PEM file with its key) it speaks TLS. It listens on `address`.
+    `immutable`: it says that its files never change, as the public index does.
     """
 
     user: str = ""
@@ -49,6 +50,7 @@ class SimpleIndex:
     offline: bool = False
     certificate: Path | None = None
     address: str = "127.0.0.1"
+    immutable: bool = False
     requests: list[str] = field(default_factory=list)
     sent: int = 0
     files: dict[str, dict[str, File]] = field(default_factory=dict)
@@ -232,6 +234,8 @@ def _handler(index: SimpleIndex) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
+            if index.immutable and self.path.startswith("/files/"):
+                self.send_header("Cache-Control", "max-age=31536000, immutable")
             if status == 401:
                 self.send_header("WWW-Authenticate", 'Basic realm="index"')
             self.end_headers()
