@@ -23,6 +23,7 @@ STACK = "io.buildpacks.stacks.base"
 BASE = "pycnb/base:local"
 BUILD = "pycnb/build:local"
 RUN = "pycnb/run:local"
+SHELL_LESS = "pycnb/run-without-shell:local"
 PLATFORM_APIS = tuple(f"0.{number}" for number in range(7, 16))
 BUILDPACK_APIS = tuple(f"0.{number}" for number in range(7, 13))
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -53,6 +54,17 @@ def ensure_images(docker: Docker, log: Callable[[str], None]) -> None:
                 _DOCKERFILE.format(base=BASE, stack=STACK, more=more)
             )
             docker.run("build", "--tag", name, folder)
+
+
+def ensure_shell_less(docker: Docker) -> str:
+    """A run image without any shell, made of the usual one."""
+    with tempfile.TemporaryDirectory(prefix="image-") as folder:
+        (Path(folder) / "Dockerfile").write_text(
+            f"FROM {RUN}\nUSER 0:0\n"
+            "RUN rm -f $(sed '/^#/d' /etc/shells) /bin/sh /usr/bin/sh\nUSER 1000:1000\n"
+        )
+        docker.run("build", "--tag", SHELL_LESS, folder)
+    return SHELL_LESS
 
 
 def base_system(log: Callable[[str], None]) -> Path:

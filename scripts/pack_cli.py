@@ -55,11 +55,14 @@ def build_app(
     app: Path,
     settings: Mapping[str, str],
     check: bool = True,
+    run_image: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """`pack build` with images that are on this machine; the packages come over its network."""
     given = [argument for pair in settings.items() for argument in ("--env", "=".join(pair))]
     if "DOCKER_HOST" in {**os.environ, **docker.environ}:
         given += ["--docker-host", "inherit"]
+    if run_image:
+        given += ["--run-image", run_image]
     return run_pack(
         pack, docker, home, "build", image, "--path", str(app), "--builder", builder,
         "--pull-policy", "never", "--trust-builder", "--network", "host", *given, check=check,

@@ -37,6 +37,12 @@ _RULES = (
         'STATIC_ROOT = BASE_DIR / "staticfiles"',
     ),
     _Rule(
+        "time-zones",
+        r"ZoneInfoNotFoundError: ['\"]No time zone found with key ([^'\"\n]+)",
+        "Cause: the time zone {0} is not known: neither the build image nor the packages bring a "
+        "database of time zones. Add the package tzdata to the app's requirements.",
+    ),
+    _Rule(
         "missing-file",
         r"The file '?([^\n']+?)'? could not be found with <",
         "Cause: {0} is referred to by a style sheet, script or template, and is in no static "

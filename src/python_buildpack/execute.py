@@ -166,9 +166,19 @@ def _install_runtime(shop: Workshop, *, byte_code: bool = True) -> None:
         copy_runtime(packaged, shop.python_dir)
         return
     archive = shop.work_dir / release.file_name
-    if archive.exists():  # it is lent for several steps
-        install_runtime(archive, shop.python_dir, byte_code=byte_code)
-        return
+    if not archive.exists():  # it may be lent for several steps
+        _provide_archive(shop, archive)
+    install_runtime(archive, shop.python_dir, byte_code=byte_code)
+
+
+def _provide_archive(shop: Workshop, archive: Path) -> None:
+    """The release's archive: the one that an earlier build kept, else a download."""
+    release, kept = shop.plan.release, kept_archive(shop)
+    environ = with_netrc(shop.context.environ, shop.sources, shop.work_dir)
+    if kept.is_file():
+        with contextlib.suppress(errors.UserError):
+            download(kept.as_uri(), archive, sha256=release.sha256, log=shop.log, environ=environ)
+            return
     shop.log.info(f"Downloading {release.file_name}")
     try:
         download(
@@ -176,14 +186,21 @@ def _install_runtime(shop: Workshop, *, byte_code: bool = True) -> None:
             archive,
             sha256=release.sha256,
             log=shop.log,
-            environ=with_netrc(shop.context.environ, shop.sources, shop.work_dir),
+            environ=environ,
         )
     except errors.UserError as error:
         brought = packaged_runtimes(shop.context.buildpack_dir).values()
         raise errors.with_packaged_runtimes(
             error, [entry["version"] for entry in brought]
         ) from None
-    install_runtime(archive, shop.python_dir, byte_code=byte_code)
+    if shop.settings.keep_downloads:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(archive, kept)
+
+
+def kept_archive(shop: Workshop) -> Path:
+    """Where BP_KEEP_DOWNLOADS keeps it."""
+    return shop.kept_dir / shop.plan.release.file_name
 
 
 def interpreter_name(release: Release) -> str:
@@ -368,6 +385,7 @@ def make_install(
         require_all_hashes=shop.settings.require_hashes,
         environ=shop.context.environ,
         byte_code=again is None,
+        kept=shop.kept_dir if shop.settings.keep_downloads else None,
         versions=again or {},
     )
 

@@ -16,6 +16,7 @@ from python_buildpack import errors, hints, index_pins, uv_lock
 from python_buildpack.byte_code import compile_trees
 from python_buildpack.fetch import answer_status, ca_bundle
 from python_buildpack.index_access import Access, without_index_variables
+from python_buildpack.kept_trees import keep_tree, restore_tree
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
 from python_buildpack.managers.local_projects import without_leftovers
@@ -42,6 +43,9 @@ from python_buildpack.venv import create_venv, installed_distributions, site_pac
 
 # One set of certificates for uv, pip and what a package's build may fetch.
 _CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
+# The tools' own caches, where downloads are kept.
+UV_CACHE = "uv-cache"
+PIP_CACHE = "pip"
 _SOURCE_DATE = 315532801  # the lifecycle's own mtime, 1980-01-01T00:00:01Z
 
 
@@ -52,7 +56,8 @@ class Install:
     `offline` is the access to wheels at hand alone, where there are some; `vendored`: the app
     brings them, and an index is asked only for what they lack. `locked` are the packages of the
     lock that apply, where it is one that is installed as it is. `versions` are those to choose
-    where the requirements leave a choice; without `byte_code` nothing is byte-compiled.
+    where the requirements leave a choice; without `byte_code` nothing is byte-compiled. `kept` is
+    where downloads are kept for the next build, if they are.
     """
 
     venv: Path
@@ -71,6 +76,7 @@ class Install:
     environ: Mapping[str, str]
     locked: tuple[Mapping[str, Any], ...] | None = None
     byte_code: bool = True
+    kept: Path | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -320,15 +326,19 @@ def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, s
     )
     if code == 0:
         keep_built_wheels(cache, install.cache_dir / "built")
+        if install.kept is not None:
+            keep_tree(cache, install.kept / UV_CACHE, byte_code=False)
     return code, output
 
 
 def _restore_built_wheels(install: Install) -> None:
     """Begin uv's cache with the wheels that earlier builds built."""
     cache = install.work_dir / "uv"
+    if install.kept is not None:
+        restore_tree(install.kept / UV_CACHE, cache)
     cache.mkdir(parents=True, exist_ok=True)
     for bucket in sorted((install.cache_dir / "built").glob("sdists-v*")):
-        shutil.copytree(bucket, cache / bucket.name, symlinks=True)
+        shutil.copytree(bucket, cache / bucket.name, symlinks=True, dirs_exist_ok=True)
 
 
 def _uv_resolve(install: Install, tools: Tools, log: Log, files: Sequence[str]) -> tuple[int, str]:
@@ -411,10 +421,12 @@ def keep_built_wheels(cache: Path, kept: Path) -> None:
 def _pip(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:
     _refuse_pins_without_hash(install)
     venv_python = install.venv / "bin" / "python"
+    kept = install.kept
+    caching = ["--no-cache-dir"] if kept is None else ["--cache-dir", str(kept / PIP_CACHE)]
     command = [
         *pip_command(tools, install.python_version, venv_python), "install", "--no-compile",
         "--disable-pip-version-check", "--no-input", "--no-warn-script-location",
-        "--progress-bar", "off", "--no-cache-dir", "--src", str(install.venv / "src"),
+        "--progress-bar", "off", *caching, "--src", str(install.venv / "src"),
         "--report", str(install.work_dir / "report.json"),
         *_options(install),
         *(option for name in _requirement_files(install) for option in ("-r", name)),

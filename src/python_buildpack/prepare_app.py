@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +15,13 @@ from python_buildpack.execute import (
     Workshop,
     keep_runtime,
     keeps_runtime,
+    kept_archive,
     kept_runtime,
     lent_interpreter,
 )
 from python_buildpack.hooks import POST_COMPILE, PRE_COMPILE, find_hook, run_hook
+from python_buildpack.installer import PIP_CACHE, UV_CACHE
+from python_buildpack.managers import how_to_add
 from python_buildpack.nltk_data import (
     VARIABLE,
     data_dir,
@@ -25,6 +29,7 @@ from python_buildpack.nltk_data import (
     lent_nltk_data,
     provide_nltk_data,
 )
+from python_buildpack.time_zones import user_of_time_zones
 from python_buildpack.transient import keep_packages, kept_packages, lent_packages
 
 if TYPE_CHECKING:
@@ -50,6 +55,7 @@ def prepare_app(shop: Workshop, packages: Mapping[str, str]) -> None:
     django = _django_to_collect(shop, packages)
     hook = find_hook(root, POST_COMPILE)
     modules = list(app_modules(shop.context.app_dir)) if shop.settings.compile_app else []
+    _hint_at_time_zones(shop, packages, modules)
     runs_app = django is not None or hook is not None
     compiles = bool(modules) and not _compiles_itself(shop.plan.release.version)
     needs_python = runs_app or compiles or find_hook(root, PRE_COMPILE) is not None
@@ -80,8 +86,19 @@ def prepare_app(shop: Workshop, packages: Mapping[str, str]) -> None:
             *([kept_packages(shop)] if runs_app else []),
             *([kept_runtime(shop)] if needs_python else []),
             *([kept_nltk_data(shop)] if runs_app and nltk else []),
+            *(_downloads(shop) if shop.settings.keep_downloads else []),
         },
     )
+
+
+def _hint_at_time_zones(shop: Workshop, packages: Mapping[str, str], modules: list[str]) -> None:
+    user = user_of_time_zones(packages, modules)
+    if user is not None:
+        how = how_to_add(shop.project.packages.manager, shop.settings).format(package="tzdata")
+        shop.log.warning(
+            f"{user} uses time zones, which neither the packages nor the build image bring. Where "
+            f"the run image lacks /usr/share/zoneinfo too, ZoneInfo finds none.\n{how}"
+        )
 
 
 def _django_to_collect(shop: Workshop, packages: Mapping[str, str]) -> DjangoProject | None:
@@ -127,5 +144,13 @@ def _forget_others(shop: Workshop, kept: set[Path]) -> None:
     """What was kept for layers that are gone, or for steps that are no more."""
     if shop.kept_dir.is_dir():
         for path in shop.kept_dir.iterdir():
-            if path not in kept:
+            if path in kept:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
                 path.unlink()
+
+
+def _downloads(shop: Workshop) -> list[Path]:
+    return [kept_archive(shop), shop.kept_dir / UV_CACHE, shop.kept_dir / PIP_CACHE]

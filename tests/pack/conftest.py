@@ -36,11 +36,12 @@ class Pack:
         settings: Mapping[str, str] | None = None,
         *,
         check: bool = True,
+        run_image: str | None = None,
     ) -> str:
         """Build `app` into `image`; what pack printed."""
         return build_app(
             self.pack, self.docker, self.work / "pack", image, self.builder, app,
-            settings or {}, check=check,
+            settings or {}, check=check, run_image=run_image,
         ).stdout  # fmt: skip
 
 

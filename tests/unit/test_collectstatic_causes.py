@@ -72,6 +72,11 @@ CASES = {
         "service-unreachable",
         "credentials",
     ),
+    "time zone": (
+        "zoneinfo._common.ZoneInfoNotFoundError: 'No time zone found with key Europe/Paris'",
+        "time-zones",
+        "tzdata",
+    ),
     "no settings": (
         "No Django settings specified.\nUnknown command: 'collectstatic'",
         "no-settings",

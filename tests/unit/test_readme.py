@@ -6,6 +6,8 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from python_buildpack.exec_d.launch_variables import ALCHEMY_URLS
+from python_buildpack.launch import launch_environment
 from python_buildpack.releases import DEFAULT_MINOR, builtin_support
 from python_buildpack.settings import markdown_table
 
@@ -34,3 +36,18 @@ def test_support_dates() -> None:
     assert between.splitlines() == rows
     assert f"the default | {DEFAULT_MINOR}, newest patch" in text
     assert f"the app gets Python {DEFAULT_MINOR}" in README.read_text()
+
+
+def test_launch_environment() -> None:
+    """Each default of the launch environment has its row, with its value; each computed one too."""
+    rows = {
+        cells[1].strip(): cells[2].strip()
+        for line in (ROOT / "docs" / "launch.md").read_text().splitlines()
+        if len(cells := line.split("|")) == 5
+    }
+    for file in launch_environment("the packages' layer", "/workspace"):
+        if file.action == "default":
+            shown = file.value if file.name == "VIRTUAL_ENV" else f"`{file.value}`"
+            assert rows[f"`{file.name}`"] == shown
+    assert rows["`WEB_CONCURRENCY`"] == rows["`DYNO_RAM`"] == "computed"
+    assert ", ".join(f"`{name}`" for name in sorted(ALCHEMY_URLS)) in rows
