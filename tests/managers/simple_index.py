@@ -233,6 +233,8 @@ def _handler(index: SimpleIndex) -> type[BaseHTTPRequestHandler]:
             index.requests.append(f"{status} {self.path}")
             self.send_response(status)
             self.send_header("Content-Type", kind)
+            if status == 200 and self.path.startswith("/files/"):
+                self.send_header("Cache-Control", "max-age=365000000, immutable")
             self.send_header("Content-Length", str(len(body)))
             if index.immutable and self.path.startswith("/files/"):
                 self.send_header("Cache-Control", "max-age=31536000, immutable")

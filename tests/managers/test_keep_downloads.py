@@ -23,6 +23,8 @@ def test_keep_downloads(
         "PIP_INDEX_URL": index.url,
         "BP_PIP_INSTALLER": installer,
         "BP_KEEP_DOWNLOADS": str(keep).lower(),
+        # pip keeps nothing of a host that it does not trust.
+        **({"PIP_TRUSTED_HOST": "127.0.0.1"} if installer == "pip" else {}),
     }
     fetched = []
     for requirements in ("one\n", "one\ntwo\n"):

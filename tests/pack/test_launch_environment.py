@@ -31,6 +31,7 @@ def app(environ, start_response):
     return [json.dumps(facts).encode()]
 """
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
+LAUNCHER = "/cnb/lifecycle/launcher"
 VENV = "/layers/pycnb_python/venv"
 # Every default of the launch environment -> its value where nothing is set.
 DEFAULTS = {
@@ -87,7 +88,7 @@ def launched(platform: Pack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def environment(platform: Pack, image: str, *options: str) -> dict[str, str]:
     """What a process sees that the real launcher starts in a read-only container."""
     done = platform.docker.run(
-        "run", "--rm", "--read-only", "--cap-drop", "ALL", *options, "--entrypoint", "launcher",
+        "run", "--rm", "--read-only", "--cap-drop", "ALL", *options, "--entrypoint", LAUNCHER,
         image, "--", "python", "-c", SHOW,
     )  # fmt: skip
     return dict(json.loads(done.stdout))
