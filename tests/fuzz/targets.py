@@ -53,6 +53,7 @@ from python_buildpack.redact import hider, redact, without_credentials, without_
 from python_buildpack.releases import builtin_list, load_list
 from python_buildpack.settings import TABLE, read_settings
 from python_buildpack.shared_libraries import missing_libraries
+from python_buildpack.time_zones import user_of_time_zones
 from python_buildpack.versions import Target as Machine
 
 if sys.version_info >= (3, 11):
@@ -271,7 +272,8 @@ def packages(folder: Path, environ: Mapping[str, str]) -> None:
 
 
 def static_files(folder: Path, environ: Mapping[str, str]) -> None:
-    """Whether Django's collectstatic is to be run."""
+    """Whether Django's collectstatic is to be run, and whether time zones are used."""
+    user_of_time_zones({}, [str(path) for path in folder.rglob("*.py")], folder / "none")
     find_django_project(folder / "app", environ.get("DJANGO_SETTINGS_MODULE", ""))
 
 
