@@ -307,13 +307,14 @@ def test_workspace(
 def test_app_answers(
     space: Workspace, index: SimpleIndex, pdm: Pdm, app: Path, workplace: Path
 ) -> None:
-    """A src-layout project with a console script is built by the real lifecycle and serves a page."""
-    serve(index, workplace / "wheels", Distribution(name="base"))
+    """A src-layout project, with a group, is built by the real lifecycle; its script serves a page."""
+    serve(index, workplace / "wheels", Distribution(name="base"), Distribution(name="more"))
     dist = Distribution(name="shop", scripts={"shop": "shop:main"}, files={"shop.py": SERVER})
-    write_app(app, project(index, ["base"]), dist)
+    write_app(app, project(index, ["base"], '[dependency-groups]\nprod = ["more"]\n'), dist)
     write_files(app, {"Procfile": "web: shop\n"})
     pdm.lock()
-    assert answer(space, app) == "base==1.0 shop==1.0"
+    settings = {"BP_PYTHON_GROUPS": "prod"}
+    assert answer(space, app, settings) == "base==1.0 more==1.0 shop==1.0"
 
 
 CHANGES: Mapping[str, tuple[str, str, bool]] = {
