@@ -18,16 +18,16 @@ def collect_static(
     project: DjangoProject, python: Path, app_dir: Path, environ: Mapping[str, str], log: Log
 ) -> None:
     """Run `collectstatic --noinput` beside manage.py. Raises `UserError` when it fails."""
-    log.heading("Static files")
-    shown = os.path.relpath(project.directory / "manage.py", app_dir)
-    log.info(f"python {shown} collectstatic --noinput")
-    code, output = run(
-        # With --traceback Django shows one for the failures that it foresees, too.
-        [python, "manage.py", "collectstatic", "--noinput", "--traceback"],
-        environ=environ,
-        cwd=project.directory,
-        log=log,
-    )
+    with log.step("Static files"):
+        shown = os.path.relpath(project.directory / "manage.py", app_dir)
+        log.info(f"python {shown} collectstatic --noinput")
+        code, output = run(
+            # With --traceback Django shows one for the failures that it foresees, too.
+            [python, "manage.py", "collectstatic", "--noinput", "--traceback"],
+            environ=environ,
+            cwd=project.directory,
+            log=log,
+        )
     unknown = code != 0 and UNKNOWN_COMMAND in output and "Traceback" not in output
     if unknown and "No Django settings specified" not in output:
         log.info(f"{STATICFILES} is not among the INSTALLED_APPS: nothing to collect.")

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from cnb.launch import Label, write_build_toml, write_launch_toml
+from python_buildpack import layers
 from python_buildpack.app_facts import read_app_facts
 from python_buildpack.app_files import AppFiles
 from python_buildpack.execute import Workshop
 from python_buildpack.launch import LaunchInputs, needs_facts, plan_launch
 from python_buildpack.managers import how_to_add
+from python_buildpack.report import Image, LayerFacts, as_label, image_report
+from python_buildpack.summary import about_size, summary
 
 _PROVIDED = frozenset({"python", "venv"})
 
 
-def describe(shop: Workshop, packages: Mapping[str, str]) -> None:
-    """Write launch.toml and build.toml; tell the user what will start."""
+def describe(
+    shop: Workshop, packages: Mapping[str, str], facts: Mapping[str, LayerFacts]
+) -> dict[str, Any]:
+    """Write launch.toml and build.toml; tell the user what will start. The label's report."""
     launch = plan_launch(_launch_inputs(shop, packages))
     for warning in launch.warnings:
         shop.log.warning(warning)
@@ -25,14 +31,29 @@ def describe(shop: Workshop, packages: Mapping[str, str]) -> None:
         default = " (default)" if process.default else ""
         shop.log.info(f"{process.type}{default}: {launch.shown[process.type]}")
         shop.log.debug(" ".join((*process.command, *process.args)))
-    layers_dir = shop.context.layers_dir
+    plan, layers_dir = shop.plan, shop.context.layers_dir
+    report = image_report(
+        Image(
+            buildpack=shop.context.buildpack_version,
+            python=plan.release.name,
+            asked=plan.asked,
+            manager=plan.venv_key.manager,
+            installer_reason=plan.installer_reason,
+            packages=packages,
+            facts=facts,
+            processes=launch.processes,
+        )
+    )
     labels = (
-        Label(key="io.pycnb.python.version", value=shop.plan.release.version),
-        Label(key="io.pycnb.python.package-manager", value=shop.plan.venv_key.manager),
+        Label(key="io.pycnb.python.version", value=plan.release.version),
+        Label(key="io.pycnb.python.package-manager", value=plan.venv_key.manager),
+        Label(key="io.pycnb.python.buildpack-version", value=shop.context.buildpack_version),
+        Label(key="io.pycnb.python.report", value=shop.log.clean(as_label(report))),
     )
     write_launch_toml(layers_dir, launch.processes, labels)
     unmet = {entry.name for entry in shop.context.plan} - _PROVIDED
     write_build_toml(layers_dir, sorted(unmet))
+    return report
 
 
 def _launch_inputs(shop: Workshop, packages: Mapping[str, str]) -> LaunchInputs:
@@ -51,3 +72,25 @@ def _launch_inputs(shop: Workshop, packages: Mapping[str, str]) -> LaunchInputs:
         live_reload=settings.live_reload,
         how_to_add=how_to_add(project.packages.manager, settings),
     )
+
+
+def summarize(
+    shop: Workshop,
+    packages: Mapping[str, str],
+    facts: Mapping[str, LayerFacts],
+    report: Mapping[str, Any],
+) -> None:
+    """The closing table."""
+    plan = shop.plan
+    shop.log.info(
+        summary(
+            f"{plan.release.name} ({plan.origin})",
+            packages,
+            plan.venv_key.manager,
+            facts,
+            {layers.PYTHON: plan.python.reuse, layers.VENV: plan.venv.reuse},
+            [one["type"] for one in report["processes"]],
+        )
+    )
+    if advice := about_size(packages, facts[layers.VENV]):
+        shop.log.info(advice)

@@ -748,3 +748,12 @@ def procfile_invalid(name: str, line: int, text: str, hint: str) -> UserError:
         f"{name} line {line} is not a process: {text[:200]!r}",
         f"{hint}\nFor example: web: gunicorn app:app",
     )
+
+
+def internal(what: str, trace: str) -> UserError:
+    return UserError(
+        "internal-error",
+        f"The buildpack itself failed: {what}"[:200],
+        "This is its fault, not the app's. Please report it with the lines below, at "
+        f"https://github.com/pycnb/python-buildpack/issues\n{trace}",
+    )

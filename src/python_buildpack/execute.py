@@ -43,10 +43,12 @@ from python_buildpack.package_sources import AppIndexes, PackageSources, app_ind
 from python_buildpack.plan import Plan
 from python_buildpack.project import Project
 from python_buildpack.releases import Release
+from python_buildpack.report import LayerFacts, facts_table, read_facts
 from python_buildpack.resolution import installed_artifact
 from python_buildpack.runtime import copy_runtime, install_runtime, link_interpreter
 from python_buildpack.settings import Settings
 from python_buildpack.shared_libraries import missing_libraries
+from python_buildpack.sizes import directory_size, largest_packages
 from python_buildpack.tools import Tools
 
 
@@ -82,8 +84,12 @@ class Workshop:
 
 @dataclass(frozen=True, kw_only=True)
 class Installed:
-    """The packages, and of those that are known the file and sha256 that they came from."""
+    """The packages, and of those that are known the file and sha256 that they came from.
 
+    `installer` is the tool that did it in the end.
+    """
+
+    installer: str = ""
     distributions: tuple[Distribution, ...] = ()
     artifacts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -124,25 +130,29 @@ def packaged_runtime(buildpack_dir: Path, release: Release) -> Path | None:
     return next((path for path, entry in found if entry["sha256"] == release.sha256), None)
 
 
-def provide_python(shop: Workshop) -> None:
+def provide_python(shop: Workshop) -> LayerFacts:
     """The `python` layer: reused, or its contents made; its TOML written last."""
-    plan, log = shop.plan, shop.log
+    plan, log, layers_dir = shop.plan, shop.log, shop.context.layers_dir
     types = LayerTypes(launch=True, build=plan.at_build, cache=plan.at_build)
-    metadata = {
-        "format": layers.FORMAT,
-        "key": layers.as_table(plan.python_key),
-        "sbom": shop.settings.sbom,
-    }
-    if not plan.python.reuse:
-        remove_layer(shop.context.layers_dir, layers.PYTHON)
+    if plan.python.reuse:
+        log.info("Reusing Python from the previous image")
+        metadata = read_layer_metadata(layers_dir, layers.PYTHON) or {}
+        metadata["sbom"] = shop.settings.sbom
+        _drop_unwanted_sbom(shop, layers.PYTHON)
+    else:
+        remove_layer(layers_dir, layers.PYTHON)
         log.info(f"Installing Python {plan.release.name}: {'; '.join(plan.python.reasons)}")
         _install_runtime(shop)
         write_layer_env(shop.python_dir, build_environment(shop.python_dir, plan.release))
         _write_python_sbom(shop)
-    else:
-        log.info("Reusing Python from the previous image")
-        _drop_unwanted_sbom(shop, layers.PYTHON)
-    write_layer_toml(shop.context.layers_dir, layers.PYTHON, types, metadata)
+        metadata = {
+            "format": layers.FORMAT,
+            "key": layers.as_table(plan.python_key),
+            "sbom": shop.settings.sbom,
+            "facts": facts_table(LayerFacts(size=directory_size(shop.python_dir))),
+        }
+    write_layer_toml(layers_dir, layers.PYTHON, types, metadata)
+    return read_facts(metadata)
 
 
 def build_environment(python_dir: Path, release: Release) -> tuple[EnvFile, ...]:
@@ -252,8 +262,8 @@ def keep_runtime(shop: Workshop) -> None:
         keep_tree(shop.python_dir / "cpython", kept_runtime(shop), byte_code=True)
 
 
-def provide_packages(shop: Workshop) -> Mapping[str, str]:
-    """The `venv` layer: reused, or installed anew; what is installed in it."""
+def provide_packages(shop: Workshop) -> tuple[Mapping[str, str], LayerFacts]:
+    """The `venv` layer: reused, or installed anew; what is installed in it, and its facts."""
     plan, log, layers_dir = shop.plan, shop.log, shop.context.layers_dir
     types = LayerTypes(launch=True, build=plan.at_build, cache=plan.at_build)
     if plan.venv.reuse:
@@ -262,7 +272,7 @@ def provide_packages(shop: Workshop) -> Mapping[str, str]:
         restored["sbom"] = shop.settings.sbom
         write_layer_toml(layers_dir, layers.VENV, types, restored)
         _drop_unwanted_sbom(shop, layers.VENV)
-        return dict(restored.get("packages", {}))
+        return dict(restored.get("packages", {})), read_facts(restored)
     remove_layer(layers_dir, layers.VENV)
     for notice in shop.project.packages.notices:
         log.info(notice)
@@ -285,9 +295,16 @@ def provide_packages(shop: Workshop) -> Mapping[str, str]:
             "requirements": {name: list(lines) for name, lines in plan.shown.items()},
             "packages": installed.versions,
             "artifacts": installed.artifacts,
+            "facts": facts_table(
+                LayerFacts(
+                    size=directory_size(shop.venv_dir),
+                    largest=largest_packages(venv.site_packages(shop.venv_dir)),
+                    installer=installed.installer,
+                )
+            ),
         }
         write_layer_toml(layers_dir, layers.VENV, types, metadata)
-    return installed.versions
+    return installed.versions, read_facts(metadata)
 
 
 def _write_python_sbom(shop: Workshop) -> None:
@@ -342,7 +359,7 @@ def read_restored_venv(shop: Workshop) -> dict[str, Any]:
 def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed:
     shop.log.info(f"with {shop.plan.installer}: {shop.plan.installer_reason}")
     install = make_install(shop, install_set, python)
-    installer.install_packages(install, shop.tools, shop.log)
+    tool = installer.install_packages(install, shop.tools, shop.log)
     installer.check_packages(install, shop.tools, shop.log)
     venv.tidy(shop.venv_dir)
     distributions = venv.installed_distributions(shop.venv_dir)
@@ -360,7 +377,7 @@ def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed
         f"{len(distributions)} package{'' if len(distributions) == 1 else 's'} installed"
         + (f"; no hash vouches for {', '.join(unchecked)}" if unchecked else "")
     )
-    return Installed(distributions=distributions, artifacts=artifacts)
+    return Installed(installer=tool, distributions=distributions, artifacts=artifacts)
 
 
 def make_install(

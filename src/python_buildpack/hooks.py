@@ -33,9 +33,9 @@ def run_hook(hook: Path, name: str, root: Path, environ: Mapping[str, str], log:
     # As a shell would, for a script that does not say what it is for.
     is_program = start.startswith((b"#!", b"\x7fELF"))
     command = [str(hook)] if is_program else ["sh", str(hook)]
-    log.heading(f"Hook {name}")
     try:
-        code, _ = run(command, environ=environ, cwd=root, log=log)
+        with log.step(f"Hook {name}"):
+            code, _ = run(command, environ=environ, cwd=root, log=log)
     except OSError as error:
         shown = start.decode(errors="replace").strip()
         raise errors.hook_cannot_start(

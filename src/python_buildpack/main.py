@@ -15,7 +15,7 @@ from cnb import exit_codes
 from cnb.build import BuildContext, read_build_context
 from cnb.layers import UnreadableLayer, read_layer_metadata
 from python_buildpack import errors, layers
-from python_buildpack.describe import describe
+from python_buildpack.describe import describe, summarize
 from python_buildpack.execute import (
     Workshop,
     provide_packages,
@@ -26,12 +26,14 @@ from python_buildpack.execute import (
 from python_buildpack.forbidden import refuse_forbidden
 from python_buildpack.hooks import POST_COMPILE, PRE_COMPILE, find_hook
 from python_buildpack.index_access import secrets, with_netrc, write_certificates
-from python_buildpack.log import Log
+from python_buildpack.log import Log, wants_colour
 from python_buildpack.package_sources import read_package_sources
 from python_buildpack.plan import Restored, make_plan
 from python_buildpack.prepare_app import prepare_app, run_pre_compile
 from python_buildpack.project import read_project
 from python_buildpack.releases import ReleaseList, builtin_list, load_list
+from python_buildpack.report import build_report
+from python_buildpack.report_file import write_report
 from python_buildpack.run import Terminated, end_on_sigterm
 from python_buildpack.runtime import TRIM_RECIPE
 from python_buildpack.settings import Settings, read_settings
@@ -42,31 +44,77 @@ from python_buildpack.versions import Target
 
 def build(argv: list[str], environ: Mapping[str, str]) -> int:
     """Run build: exit code 0, or 1 with an error that the user can mend."""
-    log = Log(debug=environ.get("BP_LOG_LEVEL", "").strip().lower() == "debug")
+    log = Log(
+        debug=environ.get("BP_LOG_LEVEL", "").strip().lower() == "debug",
+        colour=wants_colour(environ),
+    )
     # Directories get the same mode everywhere: other users must be able to read the image.
     os.umask(0o022)
     end_on_sigterm()
+    outcome = Outcome()
+    error: errors.UserError | None = None
     try:
-        _build(read_build_context(argv, environ, Path.cwd()), log)
-    except errors.UserError as error:
-        return _failed(error, log)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        return _failed(errors.disk_full("building the app"), log)
+        context = read_build_context(argv, environ, Path.cwd())
+        outcome.buildpack = context.buildpack_version
+        _build(context, log, outcome)
+    except errors.UserError as found:
+        error = found
+    except OSError as found:
+        full = found.errno in (errno.ENOSPC, errno.EDQUOT)
+        error = errors.disk_full("building the app") if full else _internal(found)
     except (Terminated, KeyboardInterrupt):
-        return _failed(errors.stopped(), log)
+        error = errors.stopped()
+    except Exception as found:
+        error = _internal(found)
+    if error is not None:
+        log.error(error)
+        leave_termination_message(log.clean(f"{error.title}\n{error.body}\n[{error.id}]\n"))
+    path = environ.get("BP_BUILD_REPORT_PATH", "").strip()
+    if path:
+        write_report(Path(path), outcome.report(log, error), log)
+    if error is not None:
+        return exit_codes.ERROR
+    log.heading(f"Python buildpack done in {outcome.seconds:.2f} s")
     return exit_codes.PASS
 
 
-def _failed(error: errors.UserError, log: Log) -> int:
-    log.error(error)
-    leave_termination_message(log.clean(f"{error.title}\n{error.body}\n[{error.id}]\n"))
-    return exit_codes.ERROR
+def _internal(found: Exception) -> errors.UserError:
+    import traceback
+
+    return errors.internal(f"{type(found).__name__}: {found}", traceback.format_exc())
 
 
-def _build(context: BuildContext, log: Log) -> None:
-    started = time.monotonic()
+class Outcome:
+    """What is known of this build so far, for its report."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._began = datetime.datetime.now(datetime.timezone.utc)
+        self.buildpack = ""
+        self.python_from = ""
+        self.image: Mapping[str, Any] | None = None
+        self.layers: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def report(self, log: Log, error: errors.UserError | None) -> dict[str, Any]:
+        """The file's contents."""
+        return build_report(
+            self.image,
+            buildpack=self.buildpack,
+            started=self._began.isoformat(timespec="seconds"),
+            seconds=self.seconds,
+            python_from=self.python_from,
+            steps=log.steps,
+            layers=self.layers,
+            warnings=log.warnings,
+            error={"id": error.id, "title": error.title, "body": error.body} if error else None,
+        )
+
+
+def _build(context: BuildContext, log: Log, outcome: Outcome) -> None:
     settings = read_settings(context.environ)
     refuse_forbidden(context.environ)
     with work_directory() as work_dir:
@@ -76,17 +124,25 @@ def _build(context: BuildContext, log: Log) -> None:
             run_pre_compile(shop, hook)
             # It may have written what the app declares.
             shop = _read_and_decide(context, settings, work_dir, log)
-        log.heading(f"Python {shop.plan.release.name} (from {shop.plan.origin})")
-        for warning in shop.plan.warnings:
-            log.warning(warning)
-        provide_python(shop)
-        log.heading("Packages")
-        packages = provide_packages(shop)
+        plan = shop.plan
+        outcome.python_from = plan.origin
+        outcome.layers = {
+            layers.PYTHON: plan.python.reasons,
+            layers.VENV: (*plan.venv.reasons, *plan.changed_lines),
+        }
+        with log.step("Python", f"{plan.release.name} (from {plan.origin})"):
+            for warning in plan.warnings:
+                log.warning(warning)
+            python = provide_python(shop)
+        with log.step("Packages"):
+            packages, venv = provide_packages(shop)
         prepare_app(shop, packages)
         provide_pip_cache(shop)
-    log.heading("Launch")
-    describe(shop, packages)
-    log.heading(f"Python buildpack done in {time.monotonic() - started:.2f} s")
+    facts = {layers.PYTHON: python, layers.VENV: venv}
+    with log.step("Launch"):
+        outcome.image = describe(shop, packages, facts)
+    log.heading("Summary")
+    summarize(shop, packages, facts, outcome.image)
 
 
 def _read_and_decide(

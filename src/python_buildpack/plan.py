@@ -32,10 +32,14 @@ class Restored:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What will be done. `at_build`: another buildpack needs the layers during the build."""
+    """What will be done. `at_build`: another buildpack needs the layers during the build.
+
+    `asked` is `origin` where somebody asks for the version: it stays the same in later builds.
+    """
 
     release: Release
     origin: str
+    asked: str
     at_build: bool
     python_key: PythonKey
     python: Decision
@@ -94,6 +98,7 @@ def make_plan(
             *sources.key,
             *(f"find-links {without_tokens(place)}" for place in settings.find_links),
             *(("BP_REQUIRE_HASHES",) if settings.require_hashes else ()),
+            *((f"torch-backend {settings.torch_backend}",) if settings.torch_backend else ()),
         ),
         groups=settings.groups,
         extras=settings.extras,
@@ -115,6 +120,7 @@ def make_plan(
     return Plan(
         release=release,
         origin=resolution.origin,
+        asked=resolution.asked,
         at_build=at_build,
         python_key=python_key,
         python=python,

@@ -40,8 +40,10 @@ TABLE: tuple[Setting, ...] = (
     Setting(name="BP_PYTHON_COMPILE_APP", default="true", kind="true|false", help="`false`: the app's own modules are not byte-compiled"),
     Setting(name="BP_NLTK_INDEX", default="", help="index of NLTK's data (path or URL) in place of NLTK's own"),
     Setting(name="DISABLE_COLLECTSTATIC", default="", help="`1`: Django's collectstatic is not run"),
+    Setting(name="BP_BUILD_REPORT_PATH", default="", help="file for the build report (JSON): decisions, reasons, sizes, times"),
     Setting(name="BP_PYTHON_DISABLE", default="false", kind="true|false", help="`true`: detect fails, the buildpack stands aside"),
     Setting(name="BP_LOG_LEVEL", default="info", kind="info|debug", help="`debug` shows commands and decisions"),
+    Setting(name="NO_COLOR", default="", help="any value: the log has no colours"),
 )  # fmt: skip
 
 
@@ -70,6 +72,7 @@ class Settings:
     compile_app: bool
     nltk_index: str
     collect_static: bool
+    torch_backend: str
     debug: bool
 
 
@@ -108,6 +111,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         compile_app=values["BP_PYTHON_COMPILE_APP"].lower() == "true",
         nltk_index=values["BP_NLTK_INDEX"],
         collect_static=values["DISABLE_COLLECTSTATIC"].lower() in ("", "0", "false", "no", "off"),
+        # uv's own: it chooses among the builds of PyTorch.
+        torch_backend=environ.get("UV_TORCH_BACKEND", "").strip(),
         debug=values["BP_LOG_LEVEL"].lower() == "debug",
     )
 

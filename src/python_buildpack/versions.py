@@ -59,10 +59,14 @@ class Requests:
 
 @dataclass(frozen=True, kw_only=True)
 class Resolution:
-    """The chosen release, why, and what the user should be told."""
+    """The chosen release, why, and what the user should be told.
+
+    `asked` is who asks for it, empty where nobody does: the history of builds is not in it.
+    """
 
     release: Release
     origin: str
+    asked: str = ""
     warnings: tuple[VersionWarning, ...] = ()
 
 
@@ -146,9 +150,11 @@ def _by_request(requests: Requests, wishes: Sequence[Request], offer: _Offer) ->
     lead, *others = [*asked, *requests.required]
     candidates = _all_hold(lead, others, _candidates(lead, offer), offer)
     release = _preferred(_narrowed(candidates, wishes, lead, offer))
+    origin = f"{lead.source}: {' '.join(lead.text.split())}"
     return Resolution(
         release=release,
-        origin=f"{lead.source}: {' '.join(lead.text.split())}",
+        origin=origin,
+        asked=origin,
         warnings=(*_old_patch(release, lead, offer), *_age(release, lead.source, offer)),
     )
 
@@ -163,11 +169,8 @@ def _by_habit(previous: str | None, wishes: Sequence[Request], offer: _Offer) ->
     minor = kept.minor if kept else None
     release = _preferred(_narrowed(pool, wishes, None, offer), minor)
     taken = minor_of(release.version)
-    origin = "the default"
-    if taken == minor:
-        origin = "the version of the last build"
-    elif wishes:
-        origin = f"{_PLAN}: {wishes[0].text}"
+    asked = f"{_PLAN}: {wishes[0].text}" if wishes else ""
+    origin = "the version of the last build" if taken == minor else asked or "the default"
     wanted = taken + ("t" if release.free_threaded else "")
     warnings = [
         VersionWarning(
@@ -181,7 +184,10 @@ def _by_habit(previous: str | None, wishes: Sequence[Request], offer: _Offer) ->
         )
         warnings.append(VersionWarning(kind="last-version-not-listed", text=text))
     return Resolution(
-        release=release, origin=origin, warnings=(*warnings, *_age(release, _COMMIT, offer))
+        release=release,
+        origin=origin,
+        asked=asked,
+        warnings=(*warnings, *_age(release, _COMMIT, offer)),
     )
 
 

@@ -1,0 +1,20 @@
+"""The build report's file: `BP_BUILD_REPORT_PATH`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from python_buildpack.log import Log
+
+
+def write_report(path: Path, report: Mapping[str, Any], log: Log) -> None:
+    """Write `report`, readable; a path that cannot be written is worth a warning, no failure."""
+    text = log.clean(json.dumps(report, indent=2, ensure_ascii=False))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        log.warning(f"The build report (BP_BUILD_REPORT_PATH) was not written to {path}: {error}")

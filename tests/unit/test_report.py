@@ -1,0 +1,173 @@
+"""The build report, its schema, the closing table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from cnb.launch import Process
+from python_buildpack import summary
+from python_buildpack.report import (
+    VERSION,
+    Image,
+    LayerFacts,
+    Step,
+    as_label,
+    build_report,
+    facts_table,
+    image_report,
+    read_facts,
+)
+from python_buildpack.sizes import directory_size, largest_packages
+
+SCHEMA_FILE = Path(__file__).resolve().parent.parent.parent / "docs" / "build-report.schema.json"
+SCHEMA = json.loads(SCHEMA_FILE.read_bytes())
+VENV = LayerFacts(size=(7_000_000, 500), largest={"torch": 9, "flask": 5}, installer="uv 1.0")
+IMAGE = Image(
+    buildpack="1.2.3",
+    python="3.13.2",
+    asked=".python-version line 1: 3.13",
+    manager="pip",
+    installer_reason="it is faster",
+    packages={"torch": "2.0", "flask": "3.0"},
+    facts={"python": LayerFacts(size=(40, 2)), "venv": VENV},
+    processes=[Process(type="web", command=("a", "b"), args=("c",), default=True)],
+)
+
+
+def file(image: dict[str, Any] | None, **error: str) -> dict[str, Any]:
+    """A report with times."""
+    return build_report(
+        image,
+        buildpack="1.2.3",
+        started="2026-01-02T03:04:05+00:00",
+        seconds=1.23456,
+        python_from="the default",
+        steps=[Step(name="Python", seconds=1.0)],
+        layers={"python": (), "venv": ("requirements.txt changed",)},
+        warnings=["old"],
+        error=error or None,
+    )
+
+
+def test_schema() -> None:
+    """The label, the file, and the file of a build that failed early are what the schema says."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    label = image_report(IMAGE)
+    failed = file(None, id="lock-stale", title="t", body="b")
+    for report in (label, file(label), failed):
+        validator.validate(report)
+    assert SCHEMA["properties"]["report_version"]["const"] == VERSION
+    assert file(label)["build"]["layers"] == {
+        "python": {"action": "reused", "reasons": []},
+        "venv": {"action": "made", "reasons": ["requirements.txt changed"]},
+    }
+    # And it is not satisfied by everything.
+    wrong: list[dict[str, Any]] = [
+        {**label, "report_version": 2},
+        {**label, "layers": {"other": {"bytes": 1, "files": 1}}},
+        {name: value for name, value in label.items() if name != "python"},
+        file(None),
+        {**failed, "build": {**failed["build"], "result": "passed"}},
+    ]
+    for report in wrong:
+        assert not validator.is_valid(report)
+
+
+def test_label_is_one_line() -> None:
+    """Whatever order the report is in."""
+    report = image_report(IMAGE)
+    assert as_label(report) == as_label(dict(reversed(list(report.items()))))
+    assert "\n" not in as_label(report)
+    assert json.loads(as_label(report)) == report
+
+
+def test_facts_survive_the_metadata() -> None:
+    """The lifecycle sorts a table's keys; what is odd or absent is no facts at all."""
+    table = facts_table(VENV)
+    table["largest"] = dict(sorted(table["largest"].items()))
+    assert read_facts({"facts": table}) == VENV
+    assert list(read_facts({"facts": table}).largest) == ["torch", "flask"]
+    others: list[dict[str, Any]] = [
+        {},
+        {"facts": 1},
+        {"facts": {}},
+        {"facts": {"bytes": "1", "largest": []}},
+    ]
+    for odd in others:
+        assert read_facts(odd) == LayerFacts()
+
+
+def test_sizes(tmp_path: Path) -> None:
+    """A file with two names counts once, byte code counts for its package."""
+    files = {
+        "six.py": 10,
+        "__pycache__/six.cpython-313.pyc": 5,
+        "flask/app.py": 100,
+        "flask/__pycache__/app.cpython-313.pyc": 50,
+        "flask/static/x.css": 7,
+        "google/one/a.py": 3,
+        "google/two/b.py": 4,
+        "fast.cpython-313-x86_64-linux-gnu.so": 20,
+    }
+    owners = {
+        "six": ["six.py"],
+        "Flask": ["flask/app.py", "flask/static/x.css", "../../../bin/flask"],
+        "google_one": ["google/one/a.py"],
+        "google_two": ["google/two/b.py"],
+        "fast": ["fast.cpython-313-x86_64-linux-gnu.so"],
+    }
+    for name, size in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * size)
+    (tmp_path / "again.py").hardlink_to(tmp_path / "flask" / "app.py")
+    (tmp_path / "link.py").symlink_to("flask/app.py")
+    assert directory_size(tmp_path) == (sum(files.values()), len(files))
+    for name, rows in owners.items():
+        record = tmp_path / f"{name}-1.0.dist-info" / "RECORD"
+        record.parent.mkdir()
+        record.write_text("".join(f"{row},,\n" for row in rows))
+    assert largest_packages(tmp_path, 4) == {"flask": 157, "fast": 20, "six": 15, "google-two": 4}
+
+
+@pytest.mark.parametrize(
+    ("size", "packages", "said"),
+    [
+        (summary.LARGE - 1, ("torch", "nvidia-cublas"), ()),
+        (summary.LARGE, ("torch",), ("torch 2.0 MB",)),
+        (summary.LARGE, ("torch", "nvidia-cublas"), ("torch 2.0 MB", "UV_TORCH_BACKEND=cpu")),
+        (summary.LARGE, ("tensorflow", "nvidia-cublas"), ("torch 2.0 MB", "tensorflow-cpu")),
+    ],
+)
+def test_advice_on_large_images(
+    size: int, packages: tuple[str, ...], said: tuple[str, ...]
+) -> None:
+    """The largest packages, and for builds with CUDA the way to the one without."""
+    facts = LayerFacts(size=(size, 1), largest={"torch": 2_000_000})
+    text = summary.about_size(dict.fromkeys(packages, "1.0"), facts)
+    assert bool(text) == bool(said)
+    for words in said:
+        assert words in text
+    assert len(text.splitlines()) == len(said)
+
+
+def test_table() -> None:
+    """Columns are aligned; what is not known is left out."""
+    text = summary.summary(
+        "3.13.2 (the default)",
+        {"flask": "3.0"},
+        "pip",
+        {"python": LayerFacts(), "venv": VENV},
+        {"python": True, "venv": False},
+        ["web", "worker"],
+    )
+    assert text.splitlines() == [
+        "Python     3.13.2 (the default)                          reused",
+        "Packages   1 package (pip, installed by uv 1.0)  7.0 MB  made",
+        "Processes  web, worker",
+    ]
