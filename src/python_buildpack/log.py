@@ -81,7 +81,7 @@ class Log:
             self._line(f"       {line}")
 
     def progress(self, text: str) -> None:
-        self.info(f"... {text}")
+        self.info(text)
 
     @contextlib.contextmanager
     def telling(self, how_far: Callable[[], str]) -> Iterator[None]:
@@ -92,7 +92,7 @@ class Log:
         def tell() -> None:
             waits = list(PATIENCE)
             while not done.wait(waits.pop(0) if len(waits) > 1 else waits[0]):
-                self.progress(f"{how_far()} ({time.monotonic() - started:.0f} s)")
+                self.progress(f"... {how_far()} ({time.monotonic() - started:.0f} s)")
 
         teller = threading.Thread(target=tell, daemon=True)
         teller.start()
