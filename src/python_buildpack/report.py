@@ -43,20 +43,23 @@ def read_facts(metadata: Mapping[str, Any]) -> LayerFacts:
     table = metadata.get("facts")
     if not isinstance(table, Mapping):
         return LayerFacts()
-    bytes_, files = table.get("bytes"), table.get("files")
+    bytes_, files = _number(table.get("bytes")), _number(table.get("files"))
     largest = table.get("largest")
-    pairs = largest.items() if isinstance(largest, Mapping) else ()
+    sizes = {
+        str(name): number
+        for name, value in (largest.items() if isinstance(largest, Mapping) else ())
+        if (number := _number(value)) is not None
+    }
     return LayerFacts(
-        size=(bytes_, files) if isinstance(bytes_, int) and isinstance(files, int) else None,
-        # TOML keeps no order of a table's keys.
-        largest=dict(
-            sorted(
-                ((str(name), size) for name, size in pairs if isinstance(size, int)),
-                key=lambda pair: (-pair[1], pair[0]),
-            )
-        ),
+        size=None if bytes_ is None or files is None else (bytes_, files),
+        largest=dict(sorted(sizes.items(), key=lambda pair: (-pair[1], pair[0]))),
         installer=str(table.get("installer", "")),
     )
+
+
+def _number(value: object) -> int | None:
+    """The lifecycle gives whole numbers back as floating ones, and the keys of tables sorted."""
+    return int(value) if isinstance(value, (int, float)) else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,11 +88,12 @@ def test_label_is_one_line() -> None:
 
 
 def test_facts_survive_the_metadata() -> None:
-    """The lifecycle sorts a table's keys; what is odd or absent is no facts at all."""
-    table = facts_table(VENV)
-    table["largest"] = dict(sorted(table["largest"].items()))
+    """The lifecycle sorts keys and makes numbers floats; what is odd or absent is no facts at all."""
+    table = {**facts_table(VENV), "bytes": 7e6, "files": 500.0}
+    table["largest"] = {name: float(size) for name, size in sorted(VENV.largest.items())}
     assert read_facts({"facts": table}) == VENV
     assert list(read_facts({"facts": table}).largest) == ["torch", "flask"]
+    assert isinstance(read_facts({"facts": table}).largest["torch"], int)
     others: list[dict[str, Any]] = [
         {},
         {"facts": 1},
