@@ -49,6 +49,10 @@ package: venv ## the self-contained buildpack under dist/ (ARCH=amd64|arm64 RUNT
 release-list: venv ## regenerate the list of Python releases
 	@$(RUN) scripts/release_list.py
 
+.PHONY: error-docs
+error-docs: venv ## regenerate docs/errors.md from the code
+	@$(RUN) scripts/error_docs.py
+
 runtime-archive: venv ## pack an installed CPython: PYTHON=/path/to/python3.13 OUT=dir
 	@$(RUN) scripts/runtime_archive.py --python $(PYTHON) --out $(OUT)
 

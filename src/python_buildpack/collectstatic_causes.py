@@ -141,3 +141,11 @@ def find_cause(output: str) -> Cause:
         if found:
             return Cause(id=rule.id, text=rule.text.replace("{0}", (*found.groups(), "")[0]))
     return _OTHER
+
+
+def texts() -> tuple[tuple[str, str], ...]:
+    """Every id with its text, placeholders named; an id may have several."""
+    return (
+        *((rule.id, rule.text.replace("{0}", "<name>")) for rule in _RULES),
+        (_OTHER.id, _OTHER.text),
+    )

@@ -16,6 +16,11 @@ class UserError(Exception):
 
 
 def file_unreadable(name: str, why: str) -> UserError:
+    """A file that decides something is a directory, a broken link, not UTF-8 text, not valid
+    TOML or JSON, or may not be read.
+
+    Fix: Correct the file; the error says what is wrong with it, and where.
+    """
     return UserError(
         "file-unreadable",
         f"{name} cannot be read",
@@ -24,6 +29,10 @@ def file_unreadable(name: str, why: str) -> UserError:
 
 
 def version_file_misspelt(name: str, right: str, fix: str) -> UserError:
+    """A file is named almost like one that holds the Python version, so nothing would read it.
+
+    Fix: Rename it as the error says.
+    """
     deprecated = ", which is deprecated itself" if right == "runtime.txt" else ""
     return UserError(
         "version-file-misspelt",
@@ -33,6 +42,10 @@ def version_file_misspelt(name: str, right: str, fix: str) -> UserError:
 
 
 def version_file_bom(name: str, shown: str, fix: str) -> UserError:
+    """An editor put a byte order mark in front of the version.
+
+    Fix: Save the file as UTF-8 without BOM, or write it with the command that the error gives.
+    """
     return UserError(
         "version-file-bom",
         f"{name} line 1 begins with a byte order mark (BOM)",
@@ -41,6 +54,10 @@ def version_file_bom(name: str, shown: str, fix: str) -> UserError:
 
 
 def version_file_utf16(name: str, shown: str, fix: str) -> UserError:
+    """The file was written by PowerShell's `>`, or saved as Unicode by an editor.
+
+    Fix: Save it as UTF-8, or write it with the command that the error gives.
+    """
     return UserError(
         "version-file-utf16",
         f"{name} line 1 is UTF-16 or UTF-32 text, as PowerShell's > writes it",
@@ -49,6 +66,10 @@ def version_file_utf16(name: str, shown: str, fix: str) -> UserError:
 
 
 def version_file_not_utf8(name: str, line: int, shown: str, fix: str) -> UserError:
+    """The file holds bytes of another encoding.
+
+    Fix: Save it as UTF-8, or write it with the command that the error gives.
+    """
     return UserError(
         "version-file-not-utf8",
         f"{name} line {line} is not UTF-8 text",
@@ -57,6 +78,11 @@ def version_file_not_utf8(name: str, line: int, shown: str, fix: str) -> UserErr
 
 
 def version_file_control_characters(name: str, line: int, shown: str, fix: str) -> UserError:
+    """The line holds characters that no editor shows, such as a zero-width space copied from a
+    web page.
+
+    Fix: Type the line anew, or use the command that the error gives.
+    """
     return UserError(
         "version-file-control-characters",
         f"{name} line {line} holds characters that are not seen",
@@ -65,6 +91,10 @@ def version_file_control_characters(name: str, line: int, shown: str, fix: str) 
 
 
 def version_file_empty(name: str, shown: str, fix: str) -> UserError:
+    """There is nothing in the file but blank lines and comments.
+
+    Fix: Write the version into it, or delete the file.
+    """
     return UserError(
         "version-file-empty",
         f"{name} holds no version",
@@ -73,6 +103,10 @@ def version_file_empty(name: str, shown: str, fix: str) -> UserError:
 
 
 def version_file_several(name: str, lines: Sequence[tuple[int, str]], fix: str) -> UserError:
+    """The file lists several versions, as pyenv allows; an app has one.
+
+    Fix: Keep one of them.
+    """
     numbers = ", ".join(str(number) for number in sorted({number for number, _ in lines}))
     shown = "\n".join(f"line {number}: {_shown(text)}" for number, text in lines[:10])
     return UserError(
@@ -83,6 +117,10 @@ def version_file_several(name: str, lines: Sequence[tuple[int, str]], fix: str) 
 
 
 def python_version_major_only(where: str, shown: str, fix: str) -> UserError:
+    """Only `3` is asked for, and the minor version would change without notice.
+
+    Fix: Name the minor version, such as `3.13`.
+    """
     return UserError(
         "python-version-major-only",
         f"{where} names a major version alone: {_shown(shown)}",
@@ -91,6 +129,10 @@ def python_version_major_only(where: str, shown: str, fix: str) -> UserError:
 
 
 def python_version_moving(where: str, shown: str, fix: str) -> UserError:
+    """`latest`, `stable` and the like change their meaning over time.
+
+    Fix: Name the minor version, such as `3.13`.
+    """
     return UserError(
         "python-version-moving",
         f"{where} names no version: {_shown(shown)}",
@@ -99,6 +141,10 @@ def python_version_moving(where: str, shown: str, fix: str) -> UserError:
 
 
 def python_implementation_unsupported(where: str, shown: str, fix: str) -> UserError:
+    """PyPy, GraalPy, Anaconda and others are asked for; only CPython is installed.
+
+    Fix: Ask for a version of CPython.
+    """
     return UserError(
         "python-implementation-unsupported",
         f"{where} asks for another implementation or distribution: {_shown(shown)}",
@@ -107,6 +153,10 @@ def python_implementation_unsupported(where: str, shown: str, fix: str) -> UserE
 
 
 def python_version_virtualenv(where: str, shown: str, fix: str) -> UserError:
+    """pyenv-virtualenv wrote the name of an environment into `.python-version`.
+
+    Fix: Write the version that this environment has.
+    """
     return UserError(
         "python-version-virtualenv",
         f"{where} names a virtual environment, not a version: {_shown(shown)}",
@@ -116,6 +166,11 @@ def python_version_virtualenv(where: str, shown: str, fix: str) -> UserError:
 
 
 def python_version_spelling(where: str, shown: str, fix: str) -> UserError:
+    """The version has a prefix, quotes or a suffix that belong elsewhere (`python-3.13`,
+    `v3.13`, `"3.13"`).
+
+    Fix: Write the version alone.
+    """
     return UserError(
         "python-version-spelling",
         f"{where} holds more than a version: {_shown(shown)}",
@@ -124,6 +179,11 @@ def python_version_spelling(where: str, shown: str, fix: str) -> UserError:
 
 
 def python_range_invalid(where: str, shown: str, hint: str, fix: str) -> UserError:
+    """A range of versions is not a valid specifier (PEP 440), often one in the notation of npm
+    or Poetry.
+
+    Fix: Write it as the error shows, such as `>=3.12,<3.14`.
+    """
     return UserError(
         "python-range-invalid",
         f"{where} holds a range of versions that is not understood: {_shown(shown)}",
@@ -132,6 +192,10 @@ def python_range_invalid(where: str, shown: str, hint: str, fix: str) -> UserErr
 
 
 def python_version_invalid(where: str, shown: str, fix: str) -> UserError:
+    """The text is neither a version nor a range.
+
+    Fix: Write `3.13`, `3.13.2`, or a range such as `>=3.12,<3.14`.
+    """
     return UserError(
         "python-version-invalid",
         f"{where} asks for a Python version that is not understood: {_shown(shown)}",
@@ -141,6 +205,10 @@ def python_version_invalid(where: str, shown: str, fix: str) -> UserError:
 
 
 def python_version_not_text(where: str, shown: str, fix: str) -> UserError:
+    """A lock or manifest holds a number or a list where the version should be a text.
+
+    Fix: Put the version in quotes.
+    """
     return UserError(
         "python-version-not-text",
         f"{where} is not a text: {_shown(shown)}",
@@ -149,6 +217,10 @@ def python_version_not_text(where: str, shown: str, fix: str) -> UserError:
 
 
 def python_version_unknown(where: str, version: str, nearest: Sequence[str], fix: str) -> UserError:
+    """That patch was never released, or is newer than the buildpack's list of releases.
+
+    Fix: Take one of the versions that the error names, or ask for the minor version alone.
+    """
     return UserError(
         "python-version-unknown",
         f"There is no Python {version} ({where})",
@@ -159,6 +231,10 @@ def python_version_unknown(where: str, version: str, nearest: Sequence[str], fix
 def python_version_other_architecture(
     where: str, version: str, arch: str, others: Sequence[str], nearest: Sequence[str], fix: str
 ) -> UserError:
+    """That release exists, but not for the processor that the image is built for.
+
+    Fix: Take one of the versions that the error names, or build for another architecture.
+    """
     return UserError(
         "python-version-other-architecture",
         f"There is no Python {version} for {arch}, only for {', '.join(others)} ({where})",
@@ -167,6 +243,10 @@ def python_version_other_architecture(
 
 
 def python_minor_unknown(where: str, minor: str, minors: Sequence[str], fix: str) -> UserError:
+    """That minor version is newer than the buildpack, or does not exist.
+
+    Fix: Ask for one that is offered, or use a newer buildpack.
+    """
     return UserError(
         "python-minor-unknown",
         f"Python {minor} is not in the list of releases ({where})",
@@ -177,6 +257,12 @@ def python_minor_unknown(where: str, minor: str, minors: Sequence[str], fix: str
 def python_end_of_life(
     where: str, minor: str, ended: str, refused: str, minors: Sequence[str], fix: str
 ) -> UserError:
+    """That minor version gets no security fixes any more, and the day from which it is refused
+    has passed.
+
+    Fix: Move to a version that is offered; [python-versions.md](python-versions.md) has the
+    dates.
+    """
     since = f" Its upstream support ended on {ended}." if ended else ""
     refusal = f" It is refused since {refused}." if refused else ""
     return UserError(
@@ -190,6 +276,10 @@ def python_end_of_life(
 def python_minor_elsewhere(
     where: str, minor: str, places: Sequence[str], minors: Sequence[str], fix: str
 ) -> UserError:
+    """That minor version is kept for one old distribution or stack only.
+
+    Fix: Move to a version that is offered here.
+    """
     return UserError(
         "python-version-distribution",
         f"Python {minor} is offered on {' and '.join(places)} only ({where})",
@@ -198,6 +288,10 @@ def python_minor_elsewhere(
 
 
 def python_range_empty(where: str, wanted: str, minors: Sequence[str], fix: str) -> UserError:
+    """No version that is offered satisfies the range.
+
+    Fix: Widen the range.
+    """
     return UserError(
         "python-range-empty",
         f"No Python that is offered is within {_shown(wanted)} ({where})",
@@ -208,6 +302,10 @@ def python_range_empty(where: str, wanted: str, minors: Sequence[str], fix: str)
 def python_free_threaded_unknown(
     where: str, version: str, minors: Sequence[str], fix: str
 ) -> UserError:
+    """A free-threaded build (`3.14t`) is asked for, and there is none of that version.
+
+    Fix: Take a version of which there is one, or leave out the `t`.
+    """
     return UserError(
         "python-free-threaded-unknown",
         f"There is no free-threaded build of Python {version} ({where})",
@@ -218,6 +316,11 @@ def python_free_threaded_unknown(
 def python_version_conflict(
     first: str, asked: str, second: str, required: str, fixes: Sequence[str]
 ) -> UserError:
+    """Two files ask for versions that exclude each other, such as `.python-version` and
+    `requires-python` of the lock.
+
+    Fix: Change one of them; the error shows how.
+    """
     return UserError(
         "python-version-conflict",
         f"{first} asks for Python {_shown(asked)}, but {second} requires {_shown(required)}",
@@ -226,6 +329,10 @@ def python_version_conflict(
 
 
 def build_plan_conflict(first: str, asked: str, wanted: str, fix: str) -> UserError:
+    """Another buildpack of this build requires a version that the app does not ask for.
+
+    Fix: Change the app's version, or the other buildpack's settings.
+    """
     return UserError(
         "build-plan-version-conflict",
         f"{first} asks for Python {_shown(asked)}, but another buildpack requires {_shown(wanted)}",
@@ -235,6 +342,10 @@ def build_plan_conflict(first: str, asked: str, wanted: str, fix: str) -> UserEr
 
 
 def releases_lack_architecture(arch: str, known: Sequence[str]) -> UserError:
+    """The release list of `BP_PYTHON_RELEASES` has nothing for this processor.
+
+    Fix: Add archives for it to the list, or remove the setting.
+    """
     return UserError(
         "releases-lack-architecture",
         f"The release list has no Python for {arch} that is offered",
@@ -249,6 +360,10 @@ def _shown(text: str) -> str:
 
 
 def requirements_missing(name: str, line: str) -> UserError:
+    """A requirements file that a setting or a `-r` line names is not in the app.
+
+    Fix: Commit the file, or correct the name.
+    """
     return UserError(
         "requirements-file-missing",
         f"{name} does not exist",
@@ -257,6 +372,11 @@ def requirements_missing(name: str, line: str) -> UserError:
 
 
 def requirements_misspelt(name: str) -> UserError:
+    """The app has a file that is named almost like `requirements.txt`, and no other one that
+    declares packages.
+
+    Fix: Rename it.
+    """
     return UserError(
         "requirements-file-misspelt",
         f"{name} is not a name that pip users expect",
@@ -265,6 +385,10 @@ def requirements_misspelt(name: str) -> UserError:
 
 
 def requirements_too_deep(name: str) -> UserError:
+    """Requirement files include each other, or go more than 50 levels deep.
+
+    Fix: Remove the circle.
+    """
     return UserError(
         "requirements-too-deep",
         f"{name}: requirement files are nested more than 50 deep",
@@ -273,6 +397,11 @@ def requirements_too_deep(name: str) -> UserError:
 
 
 def install_failed(tool: str, code: int, id: str, hint: str) -> UserError:
+    """uv or pip could not install the packages; each cause that is recognised has an id of its
+    own, see below.
+
+    Fix: See the hint of the id.
+    """
     return UserError(
         f"install-{id}",
         f"{tool} could not install the requirements (exit code {code})",
@@ -281,6 +410,12 @@ def install_failed(tool: str, code: int, id: str, hint: str) -> UserError:
 
 
 def hashes_missing(packages: list[str]) -> UserError:
+    """`BP_REQUIRE_HASHES` is set, and packages come from version control, a bare URL, or an
+    index without hashes.
+
+    Fix: Add hashes (`#sha256=`), take the packages from an index that states them, or unset the
+    setting.
+    """
     return UserError(
         "hashes-missing",
         f"BP_REQUIRE_HASHES is set, and nothing vouches for {len(packages)} of the packages",
@@ -290,6 +425,11 @@ def hashes_missing(packages: list[str]) -> UserError:
 
 
 def forbidden_environment(reasons: Mapping[str, str]) -> UserError:
+    """The build's environment has a variable that would lead Python or an installer out of the
+    image.
+
+    Fix: Remove it from the build's environment; the error says what each one does.
+    """
     return UserError(
         "environment-forbidden",
         f"These environment variables would break the build: {', '.join(reasons)}",
@@ -299,6 +439,10 @@ def forbidden_environment(reasons: Mapping[str, str]) -> UserError:
 
 
 def stopped() -> UserError:
+    """The platform ended the build (time limit, deleted pod), or somebody pressed Ctrl-C.
+
+    Fix: Build again, with more time if it was the limit.
+    """
     return UserError(
         "stopped",
         "The build was stopped before its end",
@@ -308,6 +452,10 @@ def stopped() -> UserError:
 
 
 def setting_invalid(name: str, value: str, allowed: str) -> UserError:
+    """A setting of this buildpack has a value that it cannot have.
+
+    Fix: Use one of the values that the error lists.
+    """
     return UserError(
         "setting-invalid",
         f"{name}={value!r} is not a value it can have",
@@ -316,6 +464,10 @@ def setting_invalid(name: str, value: str, allowed: str) -> UserError:
 
 
 def managers_conflict(found: Mapping[str, Sequence[str]]) -> UserError:
+    """The app has files of several package managers, which may contradict each other.
+
+    Fix: Delete the files of all but one, or choose by `BP_PYTHON_PACKAGE_MANAGER`.
+    """
     files = ", ".join(f"{' and '.join(own)} ({name})" for name, own in found.items())
     names = list(found)
     return UserError(
@@ -333,6 +485,10 @@ def managers_conflict(found: Mapping[str, Sequence[str]]) -> UserError:
 
 
 def settings_contradict(names: Sequence[str]) -> UserError:
+    """Two settings choose different package managers.
+
+    Fix: Keep one of them.
+    """
     return UserError(
         "settings-contradict",
         f"Each of these settings chooses another package manager: {', '.join(names)}",
@@ -341,6 +497,10 @@ def settings_contradict(names: Sequence[str]) -> UserError:
 
 
 def manager_without_files(name: str, present: Sequence[str]) -> UserError:
+    """`BP_PYTHON_PACKAGE_MANAGER` names a manager whose files the app does not have.
+
+    Fix: Commit its files, or remove the setting.
+    """
     shown = ", ".join(present[:20]) or "nothing"
     return UserError(
         "package-manager-without-files",
@@ -350,6 +510,10 @@ def manager_without_files(name: str, present: Sequence[str]) -> UserError:
 
 
 def lock_missing(manifest: str, lock: str, command: str) -> UserError:
+    """A manifest has no lock beside it, and its manager installs from locks only.
+
+    Fix: Make the lock with the command that the error gives, and commit it.
+    """
     return UserError(
         "lock-missing",
         f"{manifest} has no {lock} beside it",
@@ -358,6 +522,10 @@ def lock_missing(manifest: str, lock: str, command: str) -> UserError:
 
 
 def sources_need_lock(manifest: str, lock: str, command: str) -> UserError:
+    """`[tool.uv.sources]` says where packages come from, which only a `uv.lock` carries over.
+
+    Fix: Run `uv lock` and commit `uv.lock`.
+    """
     return UserError(
         "sources-need-lock",
         f"{manifest}: [tool.uv.sources] is understood with a lock only",
@@ -367,6 +535,10 @@ def sources_need_lock(manifest: str, lock: str, command: str) -> UserError:
 
 
 def groups_unknown(missing: Sequence[str], known: Sequence[str], file: str) -> UserError:
+    """`BP_PYTHON_GROUPS` names a dependency group that the manifest or lock does not have.
+
+    Fix: Correct the setting.
+    """
     return UserError(
         "dependency-group-unknown",
         f"BP_PYTHON_GROUPS names what {file} does not have: {', '.join(missing)}",
@@ -375,6 +547,10 @@ def groups_unknown(missing: Sequence[str], known: Sequence[str], file: str) -> U
 
 
 def extras_unknown(missing: Sequence[str], known: Sequence[str], file: str) -> UserError:
+    """`BP_PYTHON_EXTRAS` names an extra that the project does not have.
+
+    Fix: Correct the setting.
+    """
     return UserError(
         "extra-unknown",
         f"BP_PYTHON_EXTRAS names what {file} does not have: {', '.join(missing)}",
@@ -383,6 +559,10 @@ def extras_unknown(missing: Sequence[str], known: Sequence[str], file: str) -> U
 
 
 def path_leaves_app(setting: str, value: str) -> UserError:
+    """A setting names a path outside of the app, by `..` or by a link.
+
+    Fix: Name a path below the app's root.
+    """
     return UserError(
         "path-leaves-app",
         f"{setting}={value!r} leads out of the app",
@@ -391,6 +571,10 @@ def path_leaves_app(setting: str, value: str) -> UserError:
 
 
 def project_dir_missing(value: str) -> UserError:
+    """`BP_PYTHON_PROJECT_DIR` names a directory that is not there, or was not uploaded.
+
+    Fix: Correct the path, or check what the platform excludes.
+    """
     return UserError(
         "project-directory-missing",
         f"BP_PYTHON_PROJECT_DIR={value!r}: the app has no such directory",
@@ -399,6 +583,11 @@ def project_dir_missing(value: str) -> UserError:
 
 
 def committed_program(line: int, program: str, name: str, folder: str) -> UserError:
+    """The Procfile starts a program of a virtual environment that was committed; it was made
+    for another machine.
+
+    Fix: Write the program's name alone, and remove the environment from the repository.
+    """
     return UserError(
         "committed-environment",
         f"Procfile line {line} starts {program}, which cannot run in the image",
@@ -408,6 +597,10 @@ def committed_program(line: int, program: str, name: str, folder: str) -> UserEr
 
 
 def hook_not_executable(name: str) -> UserError:
+    """`bin/pre_compile` or `bin/post_compile` lacks the mode for execution.
+
+    Fix: Run the command that the error gives, and commit.
+    """
     return UserError(
         "hook-not-executable",
         f"{name} is not executable",
@@ -416,6 +609,11 @@ def hook_not_executable(name: str) -> UserError:
 
 
 def hook_cannot_start(name: str, why: str) -> UserError:
+    """The hook's first line names a program that the build image lacks, or its lines end as on
+    Windows.
+
+    Fix: Correct the first line, or save the file with LF.
+    """
     return UserError(
         "hook-cannot-start",
         f"{name} cannot be started",
@@ -424,6 +622,10 @@ def hook_cannot_start(name: str, why: str) -> UserError:
 
 
 def hook_failed(name: str, code: int) -> UserError:
+    """The hook ended with another exit code than 0.
+
+    Fix: Correct what its own words above the error tell of.
+    """
     ended = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
     return UserError(
         "hook-failed",
@@ -434,6 +636,11 @@ def hook_failed(name: str, code: int) -> UserError:
 
 
 def collectstatic_failed(id: str, code: int, cause: str) -> UserError:
+    """Django's `collectstatic` failed; each cause that is recognised has an id of its own, see
+    below.
+
+    Fix: See the hint of the id; `DISABLE_COLLECTSTATIC=1` builds without it.
+    """
     return UserError(
         f"collectstatic-{id}",
         f"Django's collectstatic failed (exit code {code})",
@@ -442,6 +649,10 @@ def collectstatic_failed(id: str, code: int, cause: str) -> UserError:
 
 
 def nltk_line_invalid(line: int, text: str) -> UserError:
+    """A line of `nltk.txt` is not a name of one of NLTK's data sets.
+
+    Fix: Write one name a line, as `nltk.download()` takes them.
+    """
     return UserError(
         "nltk-line-invalid",
         f"nltk.txt line {line} holds no name of NLTK's data: {_shown(text)}",
@@ -450,6 +661,10 @@ def nltk_line_invalid(line: int, text: str) -> UserError:
 
 
 def nltk_data_unknown(name: str, near: Sequence[str], index: str) -> UserError:
+    """`nltk.txt` names what NLTK's index does not have.
+
+    Fix: Correct the name; the error shows similar ones.
+    """
     meant = f"Did you mean {' or '.join(near)}?" if near else "Check its spelling."
     return UserError(
         "nltk-data-unknown",
@@ -459,6 +674,10 @@ def nltk_data_unknown(name: str, near: Sequence[str], index: str) -> UserError:
 
 
 def nltk_index_unusable(index: str, why: str) -> UserError:
+    """`BP_NLTK_INDEX` names a file or URL that is no index of NLTK's data.
+
+    Fix: Correct the setting, or remove it to use NLTK's own.
+    """
     return UserError(
         "nltk-index-unusable",
         f"{index} cannot be used as an index of NLTK's data",
@@ -467,6 +686,10 @@ def nltk_index_unusable(index: str, why: str) -> UserError:
 
 
 def script_without_metadata(name: str) -> UserError:
+    """`BP_PYTHON_SCRIPT` names a script that has no block of metadata (PEP 723).
+
+    Fix: Write its dependencies into such a block.
+    """
     return UserError(
         "script-without-metadata",
         f"{name} (BP_PYTHON_SCRIPT) does not declare its dependencies",
@@ -476,6 +699,11 @@ def script_without_metadata(name: str) -> UserError:
 
 
 def script_metadata_invalid(where: str, why: str) -> UserError:
+    """The script's block of metadata (PEP 723) is not closed, is there twice, or is not valid
+    TOML.
+
+    Fix: Write it as the error shows.
+    """
     return UserError(
         "script-metadata-invalid",
         f"{where}: the script's metadata (PEP 723) cannot be used",
@@ -484,6 +712,10 @@ def script_metadata_invalid(where: str, why: str) -> UserError:
 
 
 def index_url_invalid(where: str) -> UserError:
+    """The URL of an index has an odd port or host, often because of characters in a password.
+
+    Fix: Escape the characters that the error lists.
+    """
     return UserError(
         "index-url-invalid",
         f"The URL of an index, from {where}, cannot be understood",
@@ -493,6 +725,10 @@ def index_url_invalid(where: str) -> UserError:
 
 
 def index_variable_missing(where: str, variable: str) -> UserError:
+    """The URL of an index has a `${VARIABLE}` that the build does not have.
+
+    Fix: Give it to the build: `pack build --env`, or kpack's `spec.build.env`.
+    """
     return UserError(
         "index-variable-missing",
         f"The URL of {where} uses the variable {variable}, which the build does not have",
@@ -501,6 +737,10 @@ def index_variable_missing(where: str, variable: str) -> UserError:
 
 
 def index_refused(index: str, status: int) -> UserError:
+    """The index answered 401 or 403 for the package.
+
+    Fix: Check user name, password or token, and whether they are given for this host.
+    """
     return UserError(
         "index-credentials",
         f"The index {index} refused the credentials (it answered {status})",
@@ -510,6 +750,10 @@ def index_refused(index: str, status: int) -> UserError:
 
 
 def find_links_missing(place: str) -> UserError:
+    """`BP_PIP_FIND_LINKS` names a directory or file that the app does not have.
+
+    Fix: Correct the path, or add the wheels.
+    """
     return UserError(
         "find-links-missing",
         f"BP_PIP_FIND_LINKS names {place}, which the app does not have",
@@ -518,6 +762,10 @@ def find_links_missing(place: str) -> UserError:
 
 
 def binding_unreadable(name: str, key: str, why: str) -> UserError:
+    """An entry of a service binding is absent, not UTF-8, or not what its type holds.
+
+    Fix: Correct the entry, or remove the binding.
+    """
     return UserError(
         "binding-unreadable",
         f"The service binding {name} cannot be used: its entry {key}",
@@ -526,6 +774,11 @@ def binding_unreadable(name: str, key: str, why: str) -> UserError:
 
 
 def lock_field_invalid(file: str, place: str, why: str, repair: str) -> UserError:
+    """A field of the lock or manifest is absent or has another type, after an edit by hand or a
+    merge.
+
+    Fix: Make the lock anew with the command that the error gives.
+    """
     return UserError(
         "lock-malformed",
         f"{file} cannot be used: {place} {why}",
@@ -534,6 +787,10 @@ def lock_field_invalid(file: str, place: str, why: str, repair: str) -> UserErro
 
 
 def lock_stale(lock: str, manifest: str, repair: str) -> UserError:
+    """The manifest was changed after the lock was made.
+
+    Fix: Make the lock anew with the command that the error gives, and commit it.
+    """
     return UserError(
         "lock-stale",
         f"{lock} does not belong to this {manifest}",
@@ -543,6 +800,10 @@ def lock_stale(lock: str, manifest: str, repair: str) -> UserError:
 
 
 def lock_version_unknown(lock: str, version: str, known: str, repair: str) -> UserError:
+    """The lock was written by a version of its tool that is too new or too old.
+
+    Fix: Use the command that the error gives, or a newer buildpack.
+    """
     return UserError(
         "lock-version-unknown",
         f"{lock} has the format {version}, which this buildpack does not know",
@@ -552,6 +813,10 @@ def lock_version_unknown(lock: str, version: str, known: str, repair: str) -> Us
 
 
 def manifest_missing(lock: str, manifest: str) -> UserError:
+    """There is a lock without the manifest that it belongs to.
+
+    Fix: Commit the manifest too.
+    """
     return UserError(
         "manifest-missing",
         f"{lock} has no {manifest} beside it",
@@ -561,6 +826,10 @@ def manifest_missing(lock: str, manifest: str) -> UserError:
 
 
 def workspace_member_unknown(names: Sequence[str], known: Sequence[str], lock: str) -> UserError:
+    """`BP_UV_PACKAGE` names what is no member of the workspace.
+
+    Fix: Correct the setting.
+    """
     return UserError(
         "workspace-member-unknown",
         f"BP_UV_PACKAGE names what {lock} does not have as a project: {', '.join(names)}",
@@ -569,6 +838,11 @@ def workspace_member_unknown(names: Sequence[str], known: Sequence[str], lock: s
 
 
 def workspace_member_needed(lock: str, known: Sequence[str]) -> UserError:
+    """The root of the uv workspace is no project, so there is nothing to install from it.
+
+    Fix: Name the member by `BP_UV_PACKAGE`, or build in its directory by
+    `BP_PYTHON_PROJECT_DIR`.
+    """
     return UserError(
         "workspace-member-needed",
         f"The root of the workspace ({lock}) is no project, so there is nothing to install",
@@ -578,6 +852,10 @@ def workspace_member_needed(lock: str, known: Sequence[str]) -> UserError:
 
 
 def pdm_lock_inputs() -> UserError:
+    """The lock was made with a setting of PDM's that leaves out the content hash.
+
+    Fix: Remove the setting and lock again.
+    """
     return UserError(
         "lock-inputs",
         "pdm.lock was made with tool.pdm.resolution.lock_inputs, which cannot be checked here",
@@ -587,6 +865,10 @@ def pdm_lock_inputs() -> UserError:
 
 
 def lock_environment(lock: str, environments: Sequence[str]) -> UserError:
+    """The lock was made for other platforms or Python versions than this build's.
+
+    Fix: Lock for Linux and this version too, or change the version.
+    """
     return UserError(
         "lock-environment",
         f"{lock} was not made for the environment of this build",
@@ -596,6 +878,10 @@ def lock_environment(lock: str, environments: Sequence[str]) -> UserError:
 
 
 def lock_ambiguous(lock: str, name: str) -> UserError:
+    """Groups or extras were chosen that exclude each other, or the lock was merged by hand.
+
+    Fix: Choose one of them, or make the lock anew.
+    """
     return UserError(
         "lock-ambiguous",
         f"{lock} holds {name} more than once for this environment",
@@ -605,6 +891,10 @@ def lock_ambiguous(lock: str, name: str) -> UserError:
 
 
 def pylock_invalid(lock: str, place: str, why: str) -> UserError:
+    """The file does not follow the lock format (PEP 751).
+
+    Fix: Make it anew with the tool that wrote it.
+    """
     return UserError(
         "lock-malformed",
         f"{lock} is no valid lock (PEP 751): {place}: {why}",
@@ -613,6 +903,11 @@ def pylock_invalid(lock: str, place: str, why: str) -> UserError:
 
 
 def pylock_which(wanted: str, known: Sequence[str]) -> UserError:
+    """There are several `pylock.*.toml` and none is `pylock.toml`, or `BP_PYLOCK` names none of
+    them.
+
+    Fix: Set `BP_PYLOCK` to one of them.
+    """
     title = (
         f"BP_PYLOCK={wanted!r} names no lock of the app" if wanted else "There are several locks"
     )
@@ -625,6 +920,10 @@ def pylock_which(wanted: str, known: Sequence[str]) -> UserError:
 
 
 def uv_needed(lock: str) -> UserError:
+    """The buildpack runs from its source, without a uv on PATH.
+
+    Fix: Use the packaged buildpack, or put uv on PATH.
+    """
     return UserError(
         "uv-needed",
         f"{lock} is installed by uv, which is not here",
@@ -633,6 +932,11 @@ def uv_needed(lock: str) -> UserError:
 
 
 def pin_needs_uv(name: str, index: str) -> UserError:
+    """The lock pins a package to one index without a hash, which pip cannot hold to, and there
+    is no uv.
+
+    Fix: Use the packaged buildpack, or put uv on PATH.
+    """
     return UserError(
         "uv-needed",
         f"{name} comes from the index {index} alone, and its lock has no hash for it",
@@ -642,6 +946,10 @@ def pin_needs_uv(name: str, index: str) -> UserError:
 
 
 def uv_lock_unusable(lock: str, hint: str) -> UserError:
+    """uv found that `uv.lock` cannot be used; its words are above the error.
+
+    Fix: Do as the hint says; often `uv lock` and a commit.
+    """
     return UserError(
         "uv-lock-unusable",
         f"uv could not check {lock}",
@@ -650,6 +958,10 @@ def uv_lock_unusable(lock: str, hint: str) -> UserError:
 
 
 def lock_path_missing(lock: str, name: str, path: str) -> UserError:
+    """The lock installs a package from a path that was not uploaded with the app.
+
+    Fix: Commit it, and check `.gitignore` and the platform's exclusions.
+    """
     return UserError(
         "lock-path-missing",
         f"{path}, from which {lock} installs {name}, is not there",
@@ -659,6 +971,10 @@ def lock_path_missing(lock: str, name: str, path: str) -> UserError:
 
 
 def disk_full(what: str) -> UserError:
+    """The disk of the build has no space left.
+
+    Fix: Free some, or give the build more.
+    """
     return UserError(
         "disk-full",
         f"No space left on the build's disk while {what}",
@@ -668,6 +984,10 @@ def disk_full(what: str) -> UserError:
 
 
 def release_list_unreadable(source: str, why: str) -> UserError:
+    """`BP_PYTHON_RELEASES` names a file or URL that cannot be read, or is no release list.
+
+    Fix: Correct the setting or the list, or remove the setting.
+    """
     return UserError(
         "release-list-unreadable",
         f"The release list {source} cannot be used",
@@ -676,6 +996,10 @@ def release_list_unreadable(source: str, why: str) -> UserError:
 
 
 def download_failed(url: str, why: str) -> UserError:
+    """A file could not be fetched: no network, a proxy, a missing file, a server's fault.
+
+    Fix: Check network and proxy, or name a mirror by `BP_DEPENDENCY_MIRROR`.
+    """
     return UserError(
         "download-failed",
         f"{url} could not be downloaded",
@@ -697,6 +1021,11 @@ def with_packaged_runtimes(error: UserError, versions: Sequence[str]) -> UserErr
 
 
 def certificate_untrusted(url: str, why: str, trusted: object) -> UserError:
+    """The server's certificate is signed by an authority that the build image does not know.
+
+    Fix: Give the authority's certificate: a service binding of the type `ca-certificates`, or
+    `SSL_CERT_FILE`.
+    """
     bundle = trusted if isinstance(trusted, str) else "Mozilla, as this buildpack brings them"
     return UserError(
         "certificate-untrusted",
@@ -707,6 +1036,10 @@ def certificate_untrusted(url: str, why: str, trusted: object) -> UserError:
 
 
 def checksum_mismatch(url: str, expected: str, got: str, algorithm: str = "sha256") -> UserError:
+    """The file that came is not the one that the release list names.
+
+    Fix: Check the mirror or proxy in between; nothing of the file was used.
+    """
     return UserError(
         "checksum-mismatch",
         f"{url} is not the file that was expected",
@@ -717,6 +1050,10 @@ def checksum_mismatch(url: str, expected: str, got: str, algorithm: str = "sha25
 
 
 def archive_broken(name: str, why: str) -> UserError:
+    """The archive is cut off, is no archive, or holds paths that lead out of it.
+
+    Fix: Pack the archive again, if the list is your own; else report it.
+    """
     return UserError(
         "archive-broken",
         f"The archive {name} cannot be unpacked",
@@ -726,6 +1063,10 @@ def archive_broken(name: str, why: str) -> UserError:
 
 
 def archive_needs_zstd(name: str) -> UserError:
+    """The buildpack runs from its source, with a Python that cannot read zstd.
+
+    Fix: Use the packaged buildpack, or install `zstandard`.
+    """
     return UserError(
         "archive-needs-zstd",
         f"The archive {name} is compressed with zstd, which this Python cannot read",
@@ -735,6 +1076,11 @@ def archive_needs_zstd(name: str) -> UserError:
 
 
 def runtime_unusable(version: str, why: str) -> UserError:
+    """The interpreter does not start: often the build image's glibc is older than the
+    archive's.
+
+    Fix: Use a build image with a newer glibc, or another Python version.
+    """
     return UserError(
         "runtime-unusable",
         f"Python {version} does not start in this build image",
@@ -743,6 +1089,10 @@ def runtime_unusable(version: str, why: str) -> UserError:
 
 
 def procfile_invalid(name: str, line: int, text: str, hint: str) -> UserError:
+    """A line of the Procfile is not `type: command`, or names a type twice.
+
+    Fix: Correct the line; the error shows one.
+    """
     return UserError(
         "procfile-invalid",
         f"{name} line {line} is not a process: {text[:200]!r}",
@@ -751,6 +1101,10 @@ def procfile_invalid(name: str, line: int, text: str, hint: str) -> UserError:
 
 
 def internal(what: str, trace: str) -> UserError:
+    """A fault of the buildpack.
+
+    Fix: Report it, with the lines that the error shows.
+    """
     return UserError(
         "internal-error",
         f"The buildpack itself failed: {what}"[:200],

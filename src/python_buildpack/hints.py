@@ -245,6 +245,12 @@ def first_missing(output: str) -> str | None:
     return next(filter(None, found.groups()), None) if found else None
 
 
-def ids() -> tuple[str, ...]:
-    """Every id that `diagnose` can give."""
-    return tuple(dict.fromkeys([*(rule.id for rule in _RULES), _UNKNOWN.id]))
+def texts() -> tuple[tuple[str, str], ...]:
+    """Every id with its text, placeholders named; an id may have several."""
+    return (
+        *(
+            (rule.id, rule.text.format("<name>", missing="<package>", header="<package>"))
+            for rule in _RULES
+        ),
+        (_UNKNOWN.id, _UNKNOWN.text),
+    )

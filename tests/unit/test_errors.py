@@ -1,0 +1,34 @@
+"""docs/errors.md is what the code says."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import error_docs
+from python_buildpack import errors
+
+
+def test_page_is_fresh() -> None:
+    """`make error-docs` was run after the last change."""
+    assert error_docs.OUT.read_text(encoding="utf-8") == error_docs.markdown(), "make error-docs"
+
+
+def test_no_error_is_left_out() -> None:
+    """Every function that makes an error is on the page, with a text, a cause and a fix."""
+    tree = ast.parse(Path(errors.__file__).read_bytes())
+    making = {
+        function.name
+        for function in tree.body
+        if isinstance(function, ast.FunctionDef)
+        and any(
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func) == "UserError"
+            and not (node.args and ast.unparse(node.args[0]) == "error.id")
+            for node in ast.walk(function)
+        )
+    }
+    assert {function.__name__ for function in error_docs.makers()} == making
+    for entry in error_docs.entries():
+        assert entry.title and entry.body and entry.cause and entry.fix, entry.id
+        assert "<id>" not in entry.id
