@@ -49,6 +49,7 @@ from python_buildpack.runtime import copy_runtime, install_runtime, link_interpr
 from python_buildpack.settings import Settings
 from python_buildpack.shared_libraries import missing_libraries
 from python_buildpack.sizes import directory_size, largest_packages
+from python_buildpack.summary import megabytes, plural
 from python_buildpack.tools import Tools
 
 
@@ -172,13 +173,18 @@ def build_environment(python_dir: Path, release: Release) -> tuple[EnvFile, ...]
 def _install_runtime(shop: Workshop, *, byte_code: bool = True) -> None:
     release = shop.plan.release
     packaged = packaged_runtime(shop.context.buildpack_dir, release)
+    # It grows below the layer's directory.
+    telling = shop.log.telling(lambda: f"{megabytes(directory_size(shop.python_dir)[0])} unpacked")
     if packaged is not None:
-        copy_runtime(packaged, shop.python_dir)
+        shop.log.debug(f"copying {packaged}")
+        with telling:
+            copy_runtime(packaged, shop.python_dir)
         return
     archive = shop.work_dir / release.file_name
     if not archive.exists():  # it may be lent for several steps
         _provide_archive(shop, archive)
-    install_runtime(archive, shop.python_dir, byte_code=byte_code)
+    with telling:
+        install_runtime(archive, shop.python_dir, byte_code=byte_code)
 
 
 def _provide_archive(shop: Workshop, archive: Path) -> None:
@@ -374,7 +380,7 @@ def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed
     _warn_of_missing_libraries(shop)
     unchecked = installer.unvouched(install)
     shop.log.info(
-        f"{len(distributions)} package{'' if len(distributions) == 1 else 's'} installed"
+        f"{plural(len(distributions), 'package')} installed"
         + (f"; no hash vouches for {', '.join(unchecked)}" if unchecked else "")
     )
     return Installed(installer=tool, distributions=distributions, artifacts=artifacts)

@@ -38,6 +38,7 @@ from python_buildpack.resolution import (
     without_hash,
 )
 from python_buildpack.run import child_environment, run
+from python_buildpack.summary import plural
 from python_buildpack.tools import Tools, pip_command
 from python_buildpack.venv import create_venv, installed_distributions, site_packages
 
@@ -257,6 +258,20 @@ def _pinning_files(install: Install) -> list[str]:
     return [str(path)]
 
 
+def _shown(install: Install) -> str:
+    """What is installed, in the terms of the app: our own files are named by what they hold."""
+    install_set = install.install_set
+    lines = len(install_set.lines) + sum(len(found) for found in install_set.pinned.values())
+    return " ".join(
+        [
+            *(f"-r {name}" for name in install_set.files),
+            *([f"-r {install_set.lock}"] if install_set.lock else []),
+            *([f"({plural(lines, 'requirement')})"] if lines else []),
+            *(f"-e {name}" for name in install_set.editables),
+        ]
+    )
+
+
 def _absolute(install: Install, project: str) -> str:
     """`libs/a[extra]` as an absolute path: installers differ in what a relative one is based on."""
     path, bracket, extras = project.partition("[")
@@ -293,6 +308,7 @@ def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, s
     """Resolve, then install what was resolved; uv's exit code and output."""
     cache = install.work_dir / "uv"
     files = [*_requirement_files(install), *_pinning_files(install)]
+    log.info(f"$ uv pip install {_shown(install)}")
     as_it_is = install.locked is not None and not install.access.by_name
     if not as_it_is:
         code, output = _uv_resolve(install, tools, log, files)
@@ -386,7 +402,18 @@ def _run_uv(
         **_tool_environment(install, install.access.uv_environment),
         "UV_CACHE_DIR": str(install.work_dir / "uv"),
     }
-    return run(command, environ=environ, cwd=install.app_dir, log=log, show=show)
+    fetched = install.work_dir / "uv" / "archive-v0"
+
+    def how_far() -> str:
+        if verb != "install":
+            return "resolving"
+        total = len(read_resolution(install))
+        done = len(os.listdir(fetched)) if fetched.is_dir() else 0  # noqa: PTH208 - one look
+        if done < total:
+            return f"{done} of {plural(total, 'package')} fetched"
+        return "installing and byte-compiling"
+
+    return run(command, environ=environ, cwd=install.app_dir, log=log, show=show, how_far=how_far)
 
 
 def _uv_configuration(install: Install) -> list[str]:
@@ -423,6 +450,7 @@ def _pip(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, 
     venv_python = install.venv / "bin" / "python"
     kept = install.kept
     caching = ["--no-cache-dir"] if kept is None else ["--cache-dir", str(kept / PIP_CACHE)]
+    log.info(f"$ pip install {_shown(install)}")
     command = [
         *pip_command(tools, install.python_version, venv_python), "install", "--no-compile",
         "--disable-pip-version-check", "--no-input", "--no-warn-script-location",

@@ -40,6 +40,7 @@ class Log:
         self._colour = colour
         self._secrets: re.Pattern[str] | None = None
         self._lock = threading.Lock()
+        self._last = 0.0  # when the last line was written
         self.steps: list[Step] = []
         self.warnings: list[str] = []
 
@@ -59,6 +60,7 @@ class Log:
         with self._lock:
             self._stream.write(f"{text}\n")
             self._stream.flush()
+            self._last = time.monotonic()
 
     def heading(self, text: str) -> None:
         self._line(f"-----> {text}", _BOLD)
@@ -85,14 +87,16 @@ class Log:
 
     @contextlib.contextmanager
     def telling(self, how_far: Callable[[], str]) -> Iterator[None]:
-        """Tell how far the work within has come, now and then, where it takes long."""
+        """Tell how far the work within has come, now and then, where it takes long in silence."""
         done = threading.Event()
         started = time.monotonic()
 
         def tell() -> None:
             waits = list(PATIENCE)
             while not done.wait(waits.pop(0) if len(waits) > 1 else waits[0]):
-                self.progress(f"... {how_far()} ({time.monotonic() - started:.0f} s)")
+                now = time.monotonic()
+                if now - self._last >= PATIENCE[0]:
+                    self.progress(f"... {how_far()} ({now - started:.0f} s)")
 
         teller = threading.Thread(target=tell, daemon=True)
         teller.start()

@@ -36,10 +36,12 @@ from python_buildpack.report import build_report
 from python_buildpack.report_file import write_report
 from python_buildpack.run import Terminated, end_on_sigterm
 from python_buildpack.runtime import TRIM_RECIPE
-from python_buildpack.settings import Settings, read_settings
+from python_buildpack.settings import Settings, given_settings, read_settings
 from python_buildpack.termination_message import leave_termination_message
 from python_buildpack.tools import find_tools
 from python_buildpack.versions import Target
+
+_NAMES_SHOWN = 50  # files of the app's root, at debug level
 
 
 def build(argv: list[str], environ: Mapping[str, str]) -> int:
@@ -115,6 +117,7 @@ class Outcome:
 
 
 def _build(context: BuildContext, log: Log, outcome: Outcome) -> None:
+    _tell_circumstances(context, log)
     settings = read_settings(context.environ)
     refuse_forbidden(context.environ)
     with work_directory() as work_dir:
@@ -124,6 +127,7 @@ def _build(context: BuildContext, log: Log, outcome: Outcome) -> None:
             run_pre_compile(shop, hook)
             # It may have written what the app declares.
             shop = _read_and_decide(context, settings, work_dir, log)
+        _tell_decisions(shop)
         plan = shop.plan
         outcome.python_from = plan.origin
         outcome.layers = {
@@ -143,6 +147,37 @@ def _build(context: BuildContext, log: Log, outcome: Outcome) -> None:
         outcome.image = describe(shop, packages, facts)
     log.heading("Summary")
     summarize(shop, packages, facts, outcome.image)
+
+
+def _tell_circumstances(context: BuildContext, log: Log) -> None:
+    """For whoever has only the log: where the build runs and what it is given."""
+    target, bindings = context.target, context.bindings
+    if not log.is_debug:
+        return
+    names = sorted(path.name for path in context.app_dir.iterdir())
+    log.debug(
+        f"buildpack {context.buildpack_version} in {context.buildpack_dir}, layers in "
+        f"{context.layers_dir}, app in {context.app_dir}\n"
+        f"target {target.arch} {target.distro_name} {target.distro_version}; service bindings: "
+        f"{', '.join(f'{one.name} ({one.type})' for one in bindings) or 'none'}; other buildpacks "
+        f"ask for: {', '.join(entry.name for entry in context.plan) or 'nothing'}\n"
+        f"settings given: {', '.join(given_settings(context.environ)) or 'none'}\n"
+        f"variables: {' '.join(sorted(context.environ))}\n"
+        f"files: {' '.join(names[:_NAMES_SHOWN])}{' ...' if len(names) > _NAMES_SHOWN else ''}"
+    )
+
+
+def _tell_decisions(shop: Workshop) -> None:
+    """What follows from it."""
+    plan, log = shop.plan, shop.log
+    key = plan.venv_key
+    log.debug(
+        f"Python {plan.release.name} from {plan.origin}: {plan.release.file_name}\n"
+        f"packages: {key.manager}, {plan.installer} ({plan.installer_reason})\n"
+        f"inputs: {', '.join(key.inputs) or 'none'}; options: {' '.join(key.options) or 'none'}\n"
+        f"python layer: {'; '.join(plan.python.reasons) or 'reused'}\n"
+        f"venv layer: {'; '.join((*plan.venv.reasons, *plan.changed_lines)) or 'reused'}"
+    )
 
 
 def _read_and_decide(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from python_buildpack.forbidden import FORBIDDEN
 from python_buildpack.log import Log
+
+_SHORT = 20  # lines
 
 
 def child_environment(environ: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
@@ -39,18 +43,29 @@ def run(
     cwd: Path,
     log: Log,
     show: bool = True,
+    how_far: Callable[[], str] | None = None,
 ) -> tuple[int, str]:
-    """Run `command`, its output shown indented as it comes; its exit code and output."""
+    """Run `command`, its output shown indented as it comes; its exit code and output.
+
+    At debug level the command is shown too, and what it printed if that is short, or if it failed.
+    `how_far` tells the progress of what is silent for long.
+    """
     words = [str(word) for word in command]
-    log.debug("running: " + " ".join(words))
+    # A value may be a secret, known or not: names alone.
+    log.debug(f"in {cwd}: {shlex.join(words)}\nwith the variables {' '.join(sorted(environ))}")
+    started = time.monotonic()
     lines: list[str] = []
-    with _started(words, environ, cwd) as process:
+    telling = log.telling(how_far or (lambda: f"{Path(words[0]).name} is running"))
+    with _started(words, environ, cwd) as process, telling:
         assert process.stdout is not None
         for line in process.stdout:
             clean = log.clean(line.rstrip("\n"))
             lines.append(clean)
             if show:
                 log.info(clean)
+    if not show and (process.returncode or len(lines) <= _SHORT):
+        log.debug("\n".join(lines))
+    log.debug(f"exit code {process.returncode} after {time.monotonic() - started:.1f} s")
     return process.returncode, "\n".join(lines)
 
 

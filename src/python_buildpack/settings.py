@@ -122,6 +122,11 @@ def _is_text(value: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
+def given_settings(environ: Mapping[str, str]) -> list[str]:
+    """`NAME=value` of the buildpack's settings that are set."""
+    return [f"{row.name}={environ[row.name]}" for row in TABLE if environ.get(row.name)]
+
+
 def _names(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value.replace(",", " ").split()))
 
