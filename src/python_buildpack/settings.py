@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from python_buildpack import errors
+from python_buildpack.redact import without_tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +124,16 @@ def _is_text(value: str) -> bool:
 
 
 def given_settings(environ: Mapping[str, str]) -> list[str]:
-    """`NAME=value` of the buildpack's settings that are set."""
-    return [f"{row.name}={environ[row.name]}" for row in TABLE if environ.get(row.name)]
+    """`NAME=value` of the buildpack's settings that are set, without what looks secret."""
+    return [
+        f"{row.name}={' '.join(_printable(word) for word in environ[row.name].split())}"
+        for row in TABLE
+        if environ.get(row.name)
+    ]
+
+
+def _printable(word: str) -> str:
+    return without_tokens(word) if "://" in word else word
 
 
 def _names(value: str) -> tuple[str, ...]:

@@ -173,6 +173,28 @@ FAILURES: dict[str, tuple[dict[str, str], str, tuple[str, ...]]] = {
         "collectstatic-syntax-error",
         ("Traceback", "SyntaxError", "cannot be compiled"),
     ),
+    "service that refuses connections": (
+        {"website/settings.py": SETTINGS + "\nimport socket\n"
+         'socket.create_connection(("127.0.0.1", 9))\n'},
+        "collectstatic-service-unreachable",
+        ("Traceback", "cannot be reached from the build"),
+    ),
+    "a place that cannot be written": (
+        {"website/settings.py": SETTINGS + '\nopen("/proc/1/mem", "wb")\n'},
+        "collectstatic-directory-unwritable",
+        ("Traceback", "/proc/1/mem cannot be written"),
+    ),
+    "settings that refuse": (
+        {"website/settings.py": SETTINGS + "\nfrom django.core.exceptions import *\n"
+         'raise ImproperlyConfigured("a matter of taste")\n'},
+        "collectstatic-improperly-configured",
+        ("Traceback", "a matter of taste"),
+    ),
+    "anything else": (
+        {"website/settings.py": SETTINGS + '\nraise RuntimeError("an odd failure")\n'},
+        "collectstatic-failed",
+        ("Traceback", "an odd failure"),
+    ),
 }  # fmt: skip
 
 

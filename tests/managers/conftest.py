@@ -102,7 +102,9 @@ def build(buildpack: Path, workplace: Path) -> Builder:
     plan.write_text("")
     (workplace / "platform" / "env").mkdir(parents=True)
 
-    def run(app: Path, *, keep: bool = False, **variables: str) -> Built:
+    def run(
+        app: Path, *, keep: bool = False, program: Path | None = None, **variables: str
+    ) -> Built:
         layers = workplace / "layers"
         if keep:
             for path in layers.iterdir():
@@ -112,7 +114,7 @@ def build(buildpack: Path, workplace: Path) -> Builder:
             shutil.rmtree(layers, ignore_errors=True)
             layers.mkdir()
         done = subprocess.run(
-            [buildpack / "bin" / "build"],
+            [program or buildpack / "bin" / "build"],
             cwd=app,
             env={
                 **plain_environment(workplace / "home"),

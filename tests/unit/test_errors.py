@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
+
+from tests.managers.provocations import ELSEWHERE, PROVOKED
 
 import error_docs
 from python_buildpack import errors
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_page_is_fresh() -> None:
@@ -32,3 +37,12 @@ def test_no_error_is_left_out() -> None:
     for entry in error_docs.entries():
         assert entry.title and entry.body and entry.cause and entry.fix, entry.id
         assert "<id>" not in entry.id
+
+
+def test_every_error_is_provoked() -> None:
+    """A new id needs a row in tests/managers/provocations.py, or a test that is named there."""
+    assert not set(PROVOKED) & set(ELSEWHERE)
+    assert set(PROVOKED) | set(ELSEWHERE) == set(error_docs.ids())
+    for id, file in ELSEWHERE.items():
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert re.search(rf"[\"'\[\\]{id}[\"'\\\]]", text), f"{id} is not in {file}"
