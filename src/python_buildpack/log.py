@@ -118,6 +118,8 @@ class Log:
 
     def debug(self, text: str) -> None:
         if self._debug:
+            # Names of files and values of variables may be any bytes.
+            text = text.encode("utf-8", "backslashreplace").decode()
             for line in text.splitlines():
                 self.info(f"[debug] {line}")
 

@@ -46,9 +46,11 @@ EXCLUDED = {
     "python_buildpack.releases.builtin_releases": "the package's own data",
     "python_buildpack.releases.builtin_support": "the package's own data",
     "python_buildpack.releases.parse_releases": "for scripts/package.py",
+    "python_buildpack.report.read_facts": "the buildpack's own metadata; tests/unit/test_report.py",
     "python_buildpack.resolution": "what uv and pip write for the buildpack",
     "python_buildpack.runtime": "archives are checked by hash; tests/unit/test_runtime.py",
     "python_buildpack.shared_libraries._system_folders": "the build image's own file",
+    "python_buildpack.sizes": "RECORD as the installers write it anew; tests/unit/test_report.py",
     "python_buildpack.tools": "the package's own wheels",
 }
 
