@@ -85,7 +85,8 @@ def test_framework_answers(
 ) -> None:
     """The inferred process listens on the port that the test chose, read-only and as non-root."""
     write_app(framework, tmp_path / "app")
-    log = platform.build(shared_image, tmp_path / "app")
+    # uv alone: pip, asked about pre-releases that Streamlit mentions, would install all of it again.
+    log = platform.build(shared_image, tmp_path / "app", {"BP_PIP_INSTALLER": "uv"})
     assert f"web (default): {framework.command}\n" in log
     if framework is not FRAMEWORKS[0]:
         reused = re.findall(r"Reusing layer 'pycnb/python:([\w-]+)'", log)
