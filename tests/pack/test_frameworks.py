@@ -1,6 +1,7 @@
 """An example of every framework starts in a container from the run image, and answers.
 
-All are installed at once; each example is then a rebuild in which only the code changed.
+Those of one image are installed at once: each further example is a rebuild in which only the code
+changed. Streamlit and Gradio, with pandas and more, have an image of their own.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ class Framework:
     command: str
     shows: str
     path: str = "/"
+    image: str = "light"
 
 
 FRAMEWORKS = (
     Framework("streamlit", f"streamlit run streamlit_app.py {STREAMLIT_OPTIONS}", "ok",
-              "/_stcore/health"),
+              "/_stcore/health", image="heavy"),
     Framework("gradio", "GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=${PORT} python app.py",
-              "Hello from Gradio"),
+              "Hello from Gradio", image="heavy"),
     Framework("django", "gunicorn website.wsgi:application", "Hello from Django"),
     Framework("django, ASGI", f"{ASGI_WORKER} website.asgi:application", "Hello from Django"),
     Framework("flask", "gunicorn app:app", "Hello from Flask"),
@@ -49,15 +51,16 @@ FRAMEWORKS = (
 
 
 @pytest.fixture(scope="module")
-def shared_image(platform: Pack) -> Iterator[str]:
-    """One image's name, so that each build reuses the layers of the one before."""
-    name = f"pycnb/test-frameworks-{free_port()}"
-    yield name
-    remove_image(platform.docker, name)
+def shared_images(platform: Pack) -> Iterator[dict[str, str]]:
+    """The images' names, so that each build reuses the layers of the one before."""
+    names = {kind: f"pycnb/test-{kind}-{free_port()}" for kind in ("light", "heavy")}
+    yield names
+    for name in names.values():
+        remove_image(platform.docker, name)
 
 
 def write_app(framework: Framework, app: Path) -> None:
-    """The example's code, with the requirements of all of them."""
+    """The example's code, with the requirements of all that share its image."""
     folder, _, asgi = framework.example.partition(", ")
     shutil.copytree(EXAMPLES / folder, app)
     if asgi:
@@ -73,7 +76,8 @@ def write_app(framework: Framework, app: Path) -> None:
     requirements = {
         line
         for one in FRAMEWORKS
-        if (path := EXAMPLES / one.example / "requirements.txt").exists()
+        if one.image == framework.image
+        and (path := EXAMPLES / one.example / "requirements.txt").exists()
         for line in path.read_text().splitlines()
     }
     (app / "requirements.txt").write_text("\n".join(sorted({*requirements, *MORE, ""})))
@@ -81,29 +85,31 @@ def write_app(framework: Framework, app: Path) -> None:
 
 @pytest.mark.parametrize("framework", FRAMEWORKS, ids=lambda one: one.example)
 def test_framework_answers(
-    platform: Pack, shared_image: str, framework: Framework, tmp_path: Path
+    platform: Pack, shared_images: dict[str, str], framework: Framework, tmp_path: Path
 ) -> None:
     """The inferred process listens on the port that the test chose, read-only and as non-root."""
+    image = shared_images[framework.image]
+    first = platform.docker.run("image", "inspect", image, check=False).returncode != 0
     write_app(framework, tmp_path / "app")
     # uv alone: pip, asked about pre-releases that Streamlit mentions, would install all of it again.
-    log = platform.build(shared_image, tmp_path / "app", {"BP_PIP_INSTALLER": "uv"})
+    log = platform.build(image, tmp_path / "app", {"BP_PIP_INSTALLER": "uv"})
     assert f"web (default): {framework.command}\n" in log
-    if framework is not FRAMEWORKS[0]:
+    if not first:
         reused = re.findall(r"Reusing layer 'pycnb/python:([\w-]+)'", log)
         assert sorted(reused) == ["python", "venv"]
     # Scripts keep uploads and caches in /tmp.
-    with container(platform, shared_image, "--env", "WEB_CONCURRENCY=1", "--tmpfs", "/tmp") as (
+    with container(platform, image, "--env", "WEB_CONCURRENCY=1", "--tmpfs", "/tmp") as (
         identity,
         url,
     ):
         assert framework.shows in get(platform, identity, f"{url}{framework.path}")
 
 
-def test_debugger_in_a_container(platform: Pack, shared_image: str) -> None:
+def test_debugger_in_a_container(platform: Pack, shared_images: dict[str, str]) -> None:
     """The image of the last example listens for a debugger when it is asked to at launch."""
     port = free_port()
     with container(
-        platform, shared_image, "--env", "BPL_DEBUG_ENABLED=true", "--env",
+        platform, shared_images["light"], "--env", "BPL_DEBUG_ENABLED=true", "--env",
         f"BPL_DEBUG_PORT={port}", "--env", "WEB_CONCURRENCY=1",
     ) as (identity, url):  # fmt: skip
         assert get(platform, identity, f"{url}/") == "Hello from Quart\n"
