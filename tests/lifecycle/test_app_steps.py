@@ -184,6 +184,14 @@ FAILURES: dict[str, tuple[dict[str, str], str, tuple[str, ...]]] = {
         "collectstatic-directory-unwritable",
         ("Traceback", "/proc/1/mem cannot be written"),
     ),
+    "time zone that nobody knows": (
+        {
+            "website/settings.py": SETTINGS
+            + '\nimport zoneinfo\n\nzoneinfo.ZoneInfo("Mars/Phobos")\n'
+        },
+        "collectstatic-time-zones",
+        ("Traceback", "Mars/Phobos is not known"),
+    ),
     "settings that refuse": (
         {"website/settings.py": SETTINGS + "\nfrom django.core.exceptions import *\n"
          'raise ImproperlyConfigured("a matter of taste")\n'},

@@ -350,7 +350,7 @@ ELSEWHERE: dict[str, str] = {
         for cause in (
             *("database", "directory-unwritable", "failed", "improperly-configured"),
             *("missing-file", "module-missing", "no-settings", "service-unreachable"),
-            *("setting-missing", "static-root", "syntax-error"),
+            *("setting-missing", "static-root", "syntax-error", "time-zones"),
         )
     },
     **{
