@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.lifecycle.conftest import BUILDER, EXAMPLES
+from tests.lifecycle.conftest import BUILDER, EXAMPLES, Host
 
 import local_platform
 import oci_layout
@@ -357,3 +357,40 @@ def test_byte_code(site: Workspace, tmp_path: Path) -> None:
     assert {data[4] for data in byte_code(image_files(site, tmp_path)).values()} == {3}
     passed(create(site, app, {"BP_PYTHON_COMPILE_APP": "false"}))
     assert not byte_code(image_files(site, tmp_path))
+
+
+def test_a_downloaded_runtime_is_lent(space: Workspace, served: Host, tmp_path: Path) -> None:
+    """A hook runs it in every build; it is downloaded once, or where the cache is gone."""
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "app.py").write_text("")
+    write_hook(app, "post_compile", "#!/bin/sh\npython -c 'import ssl, sys; print(sys.prefix)'\n")
+    settings = {"BP_PYTHON_RELEASES": f"{served.url}/releases.json"}
+    kept = space.buildpack_layers / "pip-cache" / "kept"
+
+    def downloads() -> int:
+        return sum(1 for line in served.requests if line.endswith(".tar.gz"))
+
+    for cleared, reusing, expected in (
+        (False, [], 1),
+        (False, ["python", "venv"], 1),
+        (True, ["python", "venv"], 2),
+        (False, ["python", "venv"], 2),
+    ):
+        if cleared:
+            shutil.rmtree(space.root / "cache")
+            (space.root / "cache").mkdir()
+        build = passed(create(space, app, settings))
+        assert reused(build) == reusing
+        assert f"{space.buildpack_layers}/venv\n" in build.log
+        assert downloads() == expected
+        assert (space.buildpack_layers / "python").exists() == (not reusing)
+        assert sorted(path.name.partition("-")[0] for path in kept.iterdir()) == [
+            "packages",
+            "runtime",
+        ]
+
+    # Without the hook nothing of it is kept.
+    shutil.rmtree(app / "bin")
+    passed(create(space, app, settings))
+    assert not list(kept.iterdir())
