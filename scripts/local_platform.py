@@ -129,6 +129,11 @@ def create(
     layout.
     """
     fresh(space, app, settings or {})
+    return _phase(space, "creator", creator_arguments(space, target))
+
+
+def creator_arguments(space: Workspace, target: Sequence[str] | None = None) -> list[str]:
+    """What `creator` is given; for `target` see `create`."""
     arguments = [
         "-app", str(space.app), "-layers", str(space.layers),
         "-platform", str(space.root / "platform"), "-buildpacks", str(space.root / "buildpacks"),
@@ -139,7 +144,7 @@ def create(
     arguments += target or [
         "-layout", "-layout-dir", str(space.layout), "-run-image", RUN_IMAGE, APP_IMAGE,
     ]  # fmt: skip
-    return _phase(space, "creator", arguments)
+    return arguments
 
 
 def run_phases(space: Workspace, app: Path, settings: Mapping[str, str] | None = None) -> Build:
@@ -196,6 +201,25 @@ def run_builder(
 
 
 def _phase(space: Workspace, name: str, arguments: Sequence[str], api: str = PLATFORM_API) -> Build:
+    started_at = time.monotonic()
+    with start_phase(space, name, arguments, api) as process:
+        output, _ = process.communicate()
+    return Build(
+        code=process.returncode,
+        log=output.decode(errors="replace"),
+        seconds=time.monotonic() - started_at,
+    )
+
+
+def start_phase(
+    space: Workspace,
+    name: str,
+    arguments: Sequence[str],
+    api: str = PLATFORM_API,
+    *,
+    own_session: bool = False,
+) -> subprocess.Popen[bytes]:
+    """A phase of the lifecycle; in a session of its own it can be ended with all its children."""
     environ = {
         **os.environ,
         "CNB_PLATFORM_API": api,
@@ -204,8 +228,7 @@ def _phase(space: Workspace, name: str, arguments: Sequence[str], api: str = PLA
     }
     if space.user is not None:
         environ["HOME"] = str(space.root)
-    started_at = time.monotonic()
-    done = subprocess.run(
+    return subprocess.Popen(
         [str(space.binaries / name), *arguments],
         env=environ,
         cwd=space.root,
@@ -214,11 +237,8 @@ def _phase(space: Workspace, name: str, arguments: Sequence[str], api: str = PLA
         extra_groups=None if space.user is None else [],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
+        start_new_session=own_session,
     )
-    return Build(code=done.returncode, log=done.stdout, seconds=time.monotonic() - started_at)
 
 
 def free_port() -> int:

@@ -34,7 +34,7 @@ class AppFiles:
         """The names of the regular files in the root itself, links to files included."""
         try:
             with os.scandir(self.root) as entries:
-                return frozenset(entry.name for entry in entries if entry.is_file())
+                return frozenset(entry.name for entry in entries if is_file(entry.path))
         except OSError as error:
             raise errors.file_unreadable(str(self.root), f"{error.strerror}.") from None
 

@@ -35,7 +35,7 @@ def committed_environments(root: Path) -> tuple[str, ...]:
     """The directories in `root` that are virtual environments, or hold installed packages."""
     try:
         with os.scandir(root) as entries:
-            folders = sorted(entry.name for entry in entries if entry.is_dir())
+            folders = sorted(entry.name for entry in entries if is_dir(entry.path))
     except OSError:
         return ()
     return tuple(

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from python_buildpack.module_scope import Scope, read_scope
+from python_buildpack.presence import is_file
 
 _SKIPPED = frozenset({"tests", "test", "docs", "venv", "node_modules", "build", "dist", "vendor"})
 _MAX_BYTES = 1024 * 1024
@@ -26,7 +27,7 @@ class AppSources:
             with os.scandir(self.root / directory) as entries:
                 files, folders = [], []
                 for entry in entries:
-                    if entry.name.endswith(".py") and entry.is_file():
+                    if entry.name.endswith(".py") and is_file(entry.path):
                         files.append(entry.name)
                     elif entry.name.isidentifier() and entry.is_dir(follow_symlinks=False):
                         folders.append(entry.name)

@@ -1,0 +1,350 @@
+"""Whatever ends a build half-way: the next one, in its very directories or afresh, is as if nothing was."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from tests.lifecycle.conftest import BUILDER
+from tests.lifecycle.test_stop import is_alive
+from tests.managers.conftest import plain_environment, write_files
+from tests.managers.simple_index import SimpleIndex
+from tests.managers.wheel_factory import Distribution, source_files, write_wheel
+from tests.security.stopper_points import spread
+
+import local_platform
+import package
+from local_platform import APP_IMAGE, Workspace, create, creator_arguments, fresh, start_phase
+from oci_layout import read_image
+
+STOPPER = Path(__file__).with_name("stopper.py")
+SIGNALS = (signal.SIGTERM, signal.SIGKILL)
+AT_RUNTIME, AT_PACKAGES = 18, 28
+# Building the project tells who builds it, and waits to be stopped, where a marker is asked for.
+WAITING = """
+import os, pathlib, subprocess, time
+if os.environ.get("STOP_MARKER") and not pathlib.Path(os.environ["STOP_MARKER"]).exists():
+    child = subprocess.Popen(["sleep", "3600"])
+    pathlib.Path(os.environ["STOP_MARKER"]).write_text(f"{os.getpid()} {child.pid} ")
+    time.sleep(3600)
+"""
+
+
+def tree_digest(root: Path) -> dict[str, str]:
+    """What the lifecycle would export of a layers directory: name -> mode and bytes."""
+    found: dict[str, str] = {}
+    for path in sorted(root.rglob("*")):
+        name = str(path.relative_to(root))
+        if name.startswith("pip-cache/"):
+            continue  # no part of the image, and uv names things in it at random
+        if path.is_symlink():
+            found[name] = f"-> {path.readlink()}"
+        elif path.is_file():
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            found[name] = f"{path.stat().st_mode:o} {digest}"
+        else:
+            found[name] = "directory"
+    return found
+
+
+@dataclass
+class Stand:
+    """One app, one platform, and what an undisturbed build makes of it."""
+
+    space: Workspace
+    buildpack: Path
+    index: SimpleIndex
+    app: Path
+    previous: Path
+    steps: list[str] = field(default_factory=list)
+    tree: dict[str, str] = field(default_factory=dict)
+    image: str = ""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"PIP_INDEX_URL": self.index.url, "BP_LOG_LEVEL": "debug"}
+
+    @property
+    def temporary(self) -> Path:
+        return self.space.root / "tmp"
+
+    def environ(self, more: Mapping[str, str]) -> dict[str, str]:
+        """That of a build step."""
+        return {
+            **plain_environment(self.space.root / "home"),
+            "TMPDIR": str(self.temporary),
+            "CNB_BUILDPACK_DIR": str(self.buildpack),
+            "CNB_LAYERS_DIR": str(self.space.buildpack_layers),
+            "CNB_PLATFORM_DIR": str(self.space.root / "platform"),
+            "CNB_BP_PLAN_PATH": str(self.space.root / "plan.toml"),
+            "CNB_TARGET_OS": "linux",
+            **self.settings,
+            **more,
+        }
+
+    def start_afresh(self) -> None:
+        """No layers, no temporary files."""
+        self.index.requests.clear()
+        for folder in (self.space.buildpack_layers, self.temporary):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+
+    def without_packages(self) -> None:
+        """The runtime's layer is there, that of the packages is not."""
+        self.index.requests.clear()
+        for path in self.space.buildpack_layers.iterdir():
+            if not path.name.startswith("python"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def command(self, point: int, number: int) -> list[str]:
+        """Build, stopped at a step."""
+        python = next((self.buildpack / "runtime" / "cpython" / "bin").glob("python3.*[0-9]"))
+        script = self.buildpack / "src" / "python_buildpack" / "__main__.py"
+        record = self.space.root / "steps"
+        return [str(python), "-I", str(STOPPER), str(script), str(record), str(point), str(number)]
+
+    def build(
+        self, command: list[str] | None = None, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """One build in the directories as they are."""
+        return subprocess.run(
+            command or [str(self.buildpack / "bin" / "build")],
+            cwd=self.space.app,
+            env=self.environ(more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    def assert_mended(self) -> None:
+        """A build in the very same directories makes what an undisturbed one makes."""
+        done = self.build()
+        assert done.returncode == 0, done.stdout
+        assert tree_digest(self.space.buildpack_layers) == self.tree
+
+    def assert_image(self) -> None:
+        """So does one by the platform, with the previous image and its cache."""
+        shutil.rmtree(self.space.layout)
+        shutil.copytree(self.previous, self.space.layout, copy_function=_copy)
+        done = create(self.space, self.app, self.settings)
+        assert done.code == 0, done.log
+        assert read_image(self.space.layout, APP_IMAGE).digest == self.image
+
+
+def _copy(source: str, target: str) -> None:
+    """A layer, which nobody changes, is linked only."""
+    if Path(source).stat().st_size > 1_000_000:
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+@pytest.fixture(scope="module")
+def stand(
+    shelter: Path, buildpack: Path, binaries: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stand]:
+    """The app with a wheel and a project that is built; the previous image has the wheel only."""
+    folder = tmp_path_factory.mktemp("app")
+    with tempfile.TemporaryDirectory(prefix="f", dir=shelter) as name, SimpleIndex() as index:
+        Path(name).chmod(0o755)
+        user = BUILDER if os.getuid() == 0 else None
+        space = local_platform.prepare(Path(name), buildpack, package.version(), binaries, user)
+        (space.root / "plan.toml").write_text("")
+        index.add(
+            write_wheel(Distribution(name="tiny"), folder),
+            write_wheel(Distribution(name="more"), folder),
+        )
+        made = source_files(Distribution(name="made"))
+        made["backend.py"] = WAITING + made["backend.py"]
+        app = write_files(folder / "app", {"requirements.txt": "tiny\n", "Procfile": "web: true\n"})
+        write_files(app / "made", made)
+        stand = Stand(
+            space=space,
+            buildpack=next((space.root / "buildpacks" / "pycnb_python").iterdir()),
+            index=index,
+            app=app,
+            previous=space.root / "previous",
+        )
+        done = create(space, app, stand.settings)
+        assert done.code == 0, done.log
+        shutil.copytree(space.layout, stand.previous)
+        write_files(app, {"requirements.txt": "tiny\nmore\n./made\n"})
+        done = create(space, app, stand.settings)
+        assert done.code == 0, done.log
+        stand.image = read_image(space.layout, APP_IMAGE).digest
+        fresh(space, app, stand.settings)
+        stand.start_afresh()
+        built = stand.build(stand.command(0, 0))
+        assert built.returncode == 0, built.stdout
+        stand.steps = (space.root / "steps").read_text().splitlines()
+        stand.tree = tree_digest(space.buildpack_layers)
+        yield stand
+
+
+@pytest.fixture(scope="module")
+def states() -> set[str]:
+    """The kinds of half-done work that were seen."""
+    return set()
+
+
+def note_state(stand: Stand, states: set[str]) -> None:
+    """What was left: a layer without its TOML is no layer."""
+    layers = stand.space.buildpack_layers
+    for name in ("python", "venv"):
+        if (layers / name).exists() and not (layers / f"{name}.toml").exists():
+            states.add(f"half a {name} layer")
+    if (layers / "venv.toml").exists() and not (layers / "launch.toml").exists():
+        states.add("layers without launch.toml")
+    if any(stand.temporary.iterdir()):
+        states.add("temporary files")
+
+
+@pytest.mark.parametrize("number", range(AT_RUNTIME + AT_PACKAGES))
+def test_stopped_at_a_step(stand: Stand, states: set[str], number: int) -> None:
+    """SIGTERM and SIGKILL, between any two files that are written."""
+    runtime = next(n for n, step in enumerate(stand.steps) if ".python.toml" in step)
+    points = [
+        *spread(1, runtime, AT_RUNTIME),
+        *spread(runtime + 1, len(stand.steps) - 1, AT_PACKAGES),
+    ]
+    sent = SIGNALS[number % 2]
+    stand.start_afresh()
+    done = stand.build(stand.command(points[number], sent))
+    assert not (stand.space.buildpack_layers / "build.toml").exists()
+    if sent == signal.SIGKILL:
+        assert done.returncode == -sent, done.stdout
+    else:
+        assert done.returncode == 1
+        assert "[stopped]" in done.stdout
+        assert "Traceback" not in done.stdout
+        assert list(stand.temporary.iterdir()) == []
+    note_state(stand, states)
+    stand.assert_mended()
+    stand.assert_image()
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+@pytest.mark.parametrize("sent", SIGNALS, ids=["SIGTERM", "SIGKILL"])
+def test_stopped_while_a_child_works(
+    stand: Stand, tmp_path: Path, sent: signal.Signals, installer: str
+) -> None:
+    """An installer that builds a package, which has a child itself: none of them is left."""
+    stand.start_afresh()
+    marker = tmp_path / "marker"
+    more = {"STOP_MARKER": str(marker), "BP_PIP_INSTALLER": installer}
+    with subprocess.Popen(
+        [stand.buildpack / "bin" / "build"],
+        cwd=stand.space.app,
+        env=stand.environ(more),
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        while not (marker.exists() and marker.read_text().count(" ") == 2):
+            assert process.poll() is None
+            time.sleep(0.02)
+        children = [int(word) for word in marker.read_text().split()]
+        if sent == signal.SIGKILL:
+            # As the end of a container takes everything with it.
+            for one in _below(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one, sent)
+        process.send_signal(sent)
+        process.wait(timeout=60)
+    for one in children:
+        for _ in range(500):
+            if not is_alive(one):
+                break
+            time.sleep(0.02)
+        assert not is_alive(one)
+    assert (stand.space.buildpack_layers / "venv").exists()
+    assert not (stand.space.buildpack_layers / "venv.toml").exists()
+    stand.assert_mended()
+    stand.assert_image()
+
+
+def _below(parent: int) -> list[int]:
+    text = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=False
+    ).stdout
+    return [pid for word in text.split() for pid in (int(word), *_below(int(word)))]
+
+
+def test_half_done_work_was_there(states: set[str]) -> None:
+    """What was mended above was broken indeed."""
+    assert states >= {"half a python layer", "half a venv layer", "temporary files"}
+
+
+LINES = ("Adding layer", "Adding label", "Saving", "Images", "Adding cache layer")
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_stopped_exporter(stand: Stand, line: str) -> None:
+    """SIGKILL as soon as the exporter says that it does this; the next build gives the same image."""
+    shutil.rmtree(stand.space.layout)
+    shutil.copytree(stand.previous, stand.space.layout)
+    fresh(stand.space, stand.app, stand.settings)
+    with start_phase(
+        stand.space, "creator", creator_arguments(stand.space), own_session=True
+    ) as process:
+        assert process.stdout is not None
+        for text in process.stdout:
+            if text.decode().lstrip("* ").startswith(line):
+                break
+        else:
+            raise AssertionError("it was not stopped")
+        os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    # A registry still has the previous image, where a layout directory is half overwritten; the
+    # cache is as the exporter left it.
+    stand.assert_image()
+
+
+@contextlib.contextmanager
+def small_disk(place: Path, size: int) -> Iterator[None]:
+    """A disk of `size` bytes at `place`."""
+    if os.getuid() != 0:
+        pytest.fail("This test mounts a small disk: run it as root.")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_full_disk(stand: Stand, number: int) -> None:
+    """Layers, or the temporary directory, on disks too small: an error; then there is room."""
+    stand.start_afresh()
+    layers = stand.space.buildpack_layers
+    whole = sum(p.stat().st_blocks * 512 for p in _files(stand.buildpack / "runtime"))
+    # The last two leave the runtime whole, and little for the packages.
+    place = stand.temporary if number in (3, 6) else layers
+    size = (number + 1) * 4096 * 3 if place == stand.temporary else whole * (number + 1) // 8
+    if number >= 8 and place == layers:
+        size = whole + 4096 * (4, 20)[number - 8]
+    stand_size = max(size, 8192)
+    with small_disk(place, stand_size):
+        done = stand.build()
+        assert done.returncode == 1, done.stdout
+        assert "disk-full]" in done.stdout, done.stdout
+        # A package's build may show one of its own.
+        assert "src/python_buildpack" not in done.stdout, done.stdout
+        assert not (layers / "launch.toml").exists()
+        subprocess.run(["mount", "-o", "remount,size=1g", place], check=True)
+        stand.assert_mended()
+    stand.assert_image()
+
+
+def _files(root: Path) -> list[Path]:
+    return [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
