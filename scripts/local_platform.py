@@ -78,21 +78,25 @@ def prepare(
     binaries: Path,
     user: int | None = None,
     others: Sequence[Path] = (),
+    before: Sequence[Path] = (),
 ) -> Workspace:
     """What a platform prepares: directories, the buildpack, the order, a run image.
 
-    `others` are buildpacks that come after it in the order; the folder's name is its id.
+    `before` and `others` are buildpacks that come before and after it in the order; the folder's
+    name is its id.
     """
     space = Workspace(root=root, binaries=binaries, user=user)
     for name in ("platform/env", "cache", "layout", f"buildpacks/{BUILDPACK_ID}"):
         (root / name).mkdir(parents=True)
     (root / "buildpacks" / BUILDPACK_ID / version).symlink_to(buildpack.resolve())
-    order = f'[[order]]\n[[order.group]]\nid = "pycnb/python"\nversion = "{version}"\n'
-    for other in others:
+    group = {}
+    for other in (*before, *others):
         (root / "buildpacks" / other.name).mkdir()
         (root / "buildpacks" / other.name / "1.0.0").symlink_to(other.resolve())
-        order += f'[[order.group]]\nid = "{other.name}"\nversion = "1.0.0"\noptional = true\n'
-    (root / "order.toml").write_text(order)
+        group[other] = f'[[order.group]]\nid = "{other.name}"\nversion = "1.0.0"\noptional = true\n'
+    own = f'[[order.group]]\nid = "pycnb/python"\nversion = "{version}"\n'
+    order = [*(group[other] for other in before), own, *(group[other] for other in others)]
+    (root / "order.toml").write_text("[[order]]\n" + "".join(order))
     oci_layout.write_run_image(space.layout, RUN_IMAGE)
     return space
 
@@ -122,6 +126,8 @@ def create(
     app: Path,
     settings: Mapping[str, str] | None = None,
     target: Sequence[str] | None = None,
+    *,
+    api: str = PLATFORM_API,
 ) -> Build:
     """One build by `creator`, as pack starts it: fresh layers and app, the same cache.
 
@@ -129,7 +135,7 @@ def create(
     layout.
     """
     fresh(space, app, settings or {})
-    return _phase(space, "creator", creator_arguments(space, target))
+    return _phase(space, "creator", creator_arguments(space, target), api)
 
 
 def creator_arguments(space: Workspace, target: Sequence[str] | None = None) -> list[str]:

@@ -1,8 +1,13 @@
-"""Other buildpacks after this one: they may need Python, or a version of it, during the build."""
+"""Other buildpacks before and after this one, as docs/builder.md composes them.
+
+Those after it may need Python, or a version of it, during the build.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests.lifecycle.conftest import BUILDER
 from tests.lifecycle.test_build import passed, reused
+from tests.managers.wheel_factory import Distribution, write_source
 
 import local_platform
 import oci_layout
@@ -30,23 +36,114 @@ echo "asset: $(python -c 'import flask, sys; print(sys.prefix)') CPATH=$CPATH"
 """
 
 
+# Stand-ins: a buildpack of system packages, one that builds assets, one that reads the Procfile.
+DEBS = (
+    "#!/bin/sh\n[ -f Aptfile ] || exit 100\n",
+    """#!/bin/sh
+set -e
+layer=$CNB_LAYERS_DIR/packages
+mkdir -p "$layer/bin" "$layer/lib" "$layer/include"
+printf '#!/bin/sh\\necho from-a-package\\n' > "$layer/bin/tiny-config"
+chmod +x "$layer/bin/tiny-config"
+printf '[types]\\nlaunch = true\\nbuild = true\\ncache = true\\n' > "$layer.toml"
+""",
+)
+NODE = (
+    "#!/bin/sh\n[ -f package.json ] || exit 100\n",
+    """#!/bin/sh
+set -e
+mkdir -p static
+echo 'bundled' > static/bundle.js
+""",
+)
+PROCFILE = (
+    "#!/bin/sh\n[ -f Procfile ] || exit 100\n",
+    """#!/bin/sh
+cat > "$CNB_LAYERS_DIR/launch.toml" <<END
+[[processes]]
+type = "web"
+command = ["sh", "-c", "$(sed -n 's/^web: //p' Procfile)"]
+default = true
+END
+""",
+)
+# A project whose wheel cannot be built without the program of that package.
+BACKEND = """\
+import subprocess
+
+import backend
+
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    word = subprocess.run(["tiny-config"], check=True, capture_output=True, text=True).stdout
+    backend._sources = lambda: {"tiny.py": f"built = {word.strip()!r}\\n".encode()}
+    return backend.build_wheel(wheel_directory)
+"""
+
+
+def write_buildpack(folder: Path, detect: str, build: str) -> Path:
+    """A buildpack of two shell scripts; its folder's name is its id."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "buildpack.toml").write_text(
+        f'api = "0.10"\n[buildpack]\nid = "{folder.name}"\nname = "Other"\nversion = "1.0.0"\n'
+    )
+    for program, text in (("detect", detect), ("build", build)):
+        (folder / "bin" / program).write_text(text)
+        (folder / "bin" / program).chmod(0o755)
+    return folder
+
+
 @pytest.fixture
-def space(shelter: Path, buildpack: Path, binaries: Path, tmp_path: Path) -> Iterator[Workspace]:
-    """A workspace whose order holds a second buildpack, which runs Python at build."""
+def space(shelter: Path, buildpack: Path, binaries: Path) -> Iterator[Workspace]:
+    """A workspace whose order holds others before and after; each joins if the app has its file."""
     with tempfile.TemporaryDirectory(prefix="w", dir=shelter) as name:
-        Path(name).chmod(0o755)
-        other = Path(name) / "assets"
-        (other / "bin").mkdir(parents=True)
-        (other / "buildpack.toml").write_text(
-            'api = "0.10"\n[buildpack]\nid = "assets"\nname = "Assets"\nversion = "1.0.0"\n'
-        )
-        for program, text in (("detect", DETECT), ("build", BUILD)):
-            (other / "bin" / program).write_text(text)
-            (other / "bin" / program).chmod(0o755)
+        root = Path(name)
+        root.chmod(0o755)
         user = BUILDER if os.getuid() == 0 else None
         yield local_platform.prepare(
-            Path(name) / "p", buildpack, package.version(), binaries, user, [other]
-        )
+            root / "p", buildpack, package.version(), binaries, user,
+            others=[
+                write_buildpack(root / "assets", DETECT, BUILD),
+                write_buildpack(root / "procfile", *PROCFILE),
+            ],
+            before=[write_buildpack(root / "debs", *DEBS), write_buildpack(root / "node", *NODE)],
+        )  # fmt: skip
+
+
+def test_before_and_after(space: Workspace, flask_app: Path) -> None:
+    """System packages serve the installation and the running app, assets are in the image, and a
+    Procfile buildpack at the end has the last word; a rebuild reuses every layer."""
+    project = flask_app / "tiny"
+    write_source(Distribution(name="tiny"), project)
+    (project / "backend_with_config.py").write_text(BACKEND)
+    declared = (project / "pyproject.toml").read_text()
+    (project / "pyproject.toml").write_text(
+        declared.replace('build-backend = "backend"', 'build-backend = "backend_with_config"')
+    )
+    with (flask_app / "requirements.txt").open("a") as file:
+        file.write("./tiny\n")
+    (flask_app / "Aptfile").write_text("tiny-dev\n")
+    (flask_app / "package.json").write_text("{}\n")
+    (flask_app / "Procfile").write_text("web: python -m flask run --port 1\n")
+    passed(create(space, flask_app))
+
+    show = "import tiny, shutil; print(tiny.built, shutil.which('tiny-config') is not None)"
+    done = subprocess.run(
+        [space.binaries / "launcher", "python", "-c", show],
+        env=local_platform.launch_environment(space, 1),
+        cwd=space.app,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "from-a-package True\n", done.stderr
+    image = oci_layout.read_image(space.layout, APP_IMAGE)
+    processes = json.loads(image.labels["io.buildpacks.build.metadata"])["processes"]
+    assert [(p["type"], p["buildpackID"]) for p in processes if p["type"] == "web"] == [
+        ("web", "procfile")
+    ]
+    assert (space.app / "static/bundle.js").read_text() == "bundled\n"
+
+    assert reused(passed(create(space, flask_app))) == ["python", "venv"]
+    assert oci_layout.read_image(space.layout, APP_IMAGE).digest == image.digest
 
 
 def test_python_at_build(space: Workspace, flask_app: Path) -> None:
