@@ -12,8 +12,9 @@ SECONDS ?= 600
 OFFLINE ?=
 RELEASES ?=
 ROUNDS ?= 3
+PUBLISH ?=
 
-.PHONY: help venv demo image package release-list runtime-archive bench check test test-unit test-fuzz fuzz test-lifecycle test-managers test-security test-pack test-kpack clean
+.PHONY: help venv demo image package release-list runtime-archive bench check test test-unit test-fuzz fuzz test-lifecycle test-managers test-security test-pack test-kpack clean buildpackage
 
 # Runs a suite, and notes how long it took for the summary of `make test` and .ci/run.
 define suite
@@ -45,6 +46,10 @@ image: venv ## build APP into IMAGE with pack and Docker
 package: venv ## the self-contained buildpack under dist/ (ARCH=amd64|arm64 RUNTIME=archive|host OFFLINE="3.12 3.13" RELEASES=list)
 	@$(RUN) scripts/package.py $(if $(ARCH),--arch $(ARCH)) --runtime $(RUNTIME) \
 	    --offline "$(OFFLINE)" --releases "$(RELEASES)" $(if $(OUT),--out $(OUT))
+
+buildpackage: venv ## .cnb files for amd64 and arm64; PUBLISH=registry/name: one image for both
+	@$(RUN) scripts/buildpackage.py --publish "$(PUBLISH)" --offline "$(OFFLINE)" \
+	    --releases "$(RELEASES)" $(if $(OUT),--out $(OUT))
 
 release-list: venv ## regenerate the list of Python releases
 	@$(RUN) scripts/release_list.py

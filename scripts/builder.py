@@ -9,10 +9,12 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import package
+from cnb.toml import read_toml, write_toml
 from docker_host import Docker, install
 from go_tools import cache_dir
 from lifecycle import ensure_lifecycle, lifecycle_version
@@ -28,16 +30,13 @@ PLATFORM_APIS = tuple(f"0.{number}" for number in range(7, 16))
 BUILDPACK_APIS = tuple(f"0.{number}" for number in range(7, 13))
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
-_DOCKERFILE = """\
-FROM {base}
+_DEPLOY = package.ROOT / "deploy" / "builder"
+# What holds on this machine alone: its certificates, and a lifecycle whose client is newer than
+# Debian's daemon and does not negotiate.
+_LOCAL = """\
+FROM {plain}
 COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-RUN groupadd --gid 1000 cnb && useradd --uid 1000 --gid 1000 --create-home cnb
-LABEL io.buildpacks.stack.id={stack}
-LABEL io.buildpacks.base.distro.name=debian
-LABEL io.buildpacks.base.distro.version=12
-ENV CNB_USER_ID=1000 CNB_GROUP_ID=1000 CNB_STACK_ID={stack}
-{more}
-USER 1000:1000
+ENV DOCKER_API_VERSION={api}
 """
 
 
@@ -45,14 +44,15 @@ def ensure_images(docker: Docker, log: Callable[[str], None]) -> None:
     """Import the base system, and make the build and the run image of it."""
     if docker.run("image", "inspect", BASE, check=False).returncode:
         _import_base(docker, base_system(log))
-    # The lifecycle's client is newer than Debian's daemon, and does not negotiate.
     api = docker.run("version", "--format", "{{.Server.APIVersion}}").stdout.strip()
-    for name, more in ((BUILD, f"ENV DOCKER_API_VERSION={api}"), (RUN, "")):
+    for name, target in ((BUILD, "build"), (RUN, "run")):
+        plain = f"{name}-plain"
+        docker.run(
+            "build", "--tag", plain, "--target", target, "--build-arg", f"base={BASE}", str(_DEPLOY)
+        )
         with tempfile.TemporaryDirectory(prefix="image-") as folder:
             shutil.copy(CERTIFICATES, Path(folder) / "ca-certificates.crt")
-            (Path(folder) / "Dockerfile").write_text(
-                _DOCKERFILE.format(base=BASE, stack=STACK, more=more)
-            )
+            (Path(folder) / "Dockerfile").write_text(_LOCAL.format(plain=plain, api=api))
             docker.run("build", "--tag", name, folder)
 
 
@@ -123,18 +123,30 @@ def lifecycle_archive(target: Path, log: Callable[[str], None]) -> Path:
 def builder(
     docker: Docker, pack: Path, buildpack: Path, work: Path, log: Callable[[str], None]
 ) -> Iterator[str]:
-    """The name of a builder that holds the buildpack and nothing else; it is removed afterwards."""
+    """The name of the builder of deploy/builder with this package; it is removed afterwards."""
+    table = read_toml(_DEPLOY / "builder.toml")
+    table["buildpacks"][0]["uri"] = str(buildpack)
+    with created_builder(docker, pack, table, work, log) as name:
+        yield name
+
+
+@contextlib.contextmanager
+def created_builder(
+    docker: Docker, pack: Path, table: Mapping[str, Any], work: Path, log: Callable[[str], None]
+) -> Iterator[str]:
+    """The name of a builder of `table`'s buildpacks and order, with images and lifecycle made here."""
     ensure_images(docker, log)
     # A name of its own: several may be made at the same time, each with another buildpack.
-    name = f"pycnb/builder:{os.getpid()}-{os.urandom(4).hex()}"
+    number = f"{os.getpid()}-{os.urandom(4).hex()}"
+    name = f"pycnb/builder:{number}"
     archive = lifecycle_archive(work / "lifecycle.tgz", log)
-    config = work / "builder.toml"
-    config.write_text(
-        f'[[buildpacks]]\nuri = "{buildpack}"\n'
-        f'[[order]]\n[[order.group]]\nid = "pycnb/python"\nversion = "{package.version()}"\n'
-        f'[build]\nimage = "{BUILD}"\n[run]\n[[run.images]]\nimage = "{RUN}"\n'
-        f'[lifecycle]\nuri = "{archive}"\n'
-    )
+    config = work / f"builder-{number}.toml"
+    places = {
+        "build": {"image": BUILD},
+        "run": {"images": [{"image": RUN}]},
+        "lifecycle": {"uri": str(archive)},
+    }
+    write_toml(config, {**table, **places})
     run_pack(
         pack, docker, work / "pack", "builder", "create", name, "--config", str(config),
         "--pull-policy", "never",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from docker_host import Docker
@@ -54,6 +54,8 @@ def build_app(
     builder: str,
     app: Path,
     settings: Mapping[str, str],
+    *,
+    options: Sequence[str] = (),
     check: bool = True,
     run_image: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
@@ -65,7 +67,7 @@ def build_app(
         given += ["--run-image", run_image]
     return run_pack(
         pack, docker, home, "build", image, "--path", str(app), "--builder", builder,
-        "--pull-policy", "never", "--trust-builder", "--network", "host", *given, check=check,
+        "--pull-policy", "never", "--trust-builder", "--network", "host", *given, *options, check=check,
     )  # fmt: skip
 
 

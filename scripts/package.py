@@ -1,7 +1,7 @@
 """Make the self-contained buildpack: dist/python-buildpack-<version>-linux-<arch>/.
 
 It holds the launchers, the code, its dependencies, uv, pip's wheels and a runtime, each checked by
-hash. With `pack` at hand it is also written as a `.cnb` file.
+hash.
 """
 
 from __future__ import annotations
@@ -57,10 +57,6 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     print(f"Wrote {shown(made)}")
-    if shutil.which("pack"):
-        print(f"Wrote {shown(pack_file(made, given.arch))}")
-    else:
-        print("pack is not on PATH: the .cnb file is left out (the directory works as well)")
     return 0
 
 
@@ -243,20 +239,6 @@ def settle(made: Path) -> None:
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
         os.utime(path, (MTIME, MTIME), follow_symlinks=False)
-
-
-def pack_file(made: Path, arch: str) -> Path:
-    """The package as a file that `pack build --buildpack` takes."""
-    target = made.with_name(made.name + ".cnb")
-    target.unlink(missing_ok=True)
-    subprocess.run(
-        [
-            "pack", "buildpack", "package", str(target), "--format", "file",
-            "--config", str(made / "package.toml"), "--target", f"linux/{arch}",
-        ],
-        check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    return target
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,13 +35,14 @@ class Pack:
         app: Path,
         settings: Mapping[str, str] | None = None,
         *,
+        options: Sequence[str] = (),
         check: bool = True,
         run_image: str | None = None,
     ) -> str:
         """Build `app` into `image`; what pack printed."""
         return build_app(
             self.pack, self.docker, self.work / "pack", image, self.builder, app,
-            settings or {}, check=check, run_image=run_image,
+            settings or {}, options=options, check=check, run_image=run_image,
         ).stdout  # fmt: skip
 
 
