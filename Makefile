@@ -14,7 +14,7 @@ RELEASES ?=
 ROUNDS ?= 3
 PUBLISH ?=
 
-.PHONY: help venv demo image package release-list runtime-archive bench check test test-unit test-fuzz fuzz test-lifecycle test-managers test-security test-pack test-kpack clean buildpackage
+.PHONY: help venv demo image package release-list runtime-archive bench check test test-unit test-fuzz fuzz test-lifecycle test-managers test-security test-pack test-kpack clean buildpackage release-list-latest release
 
 # Runs a suite, and notes how long it took for the summary of `make test` and .ci/run.
 define suite
@@ -57,6 +57,15 @@ release-list: venv ## regenerate the list of Python releases
 .PHONY: error-docs
 error-docs: venv ## regenerate docs/errors.md from the code
 	@$(RUN) scripts/error_docs.py
+
+release-list-latest: venv ## the same, from the newest pbs-installer, which becomes the pinned one
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	$(VENV)/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.10 \
+	    --no-header --no-annotate --upgrade-package pbs-installer --output-file requirements/dev.txt requirements/dev.in
+	$(MAKE) --no-print-directory venv release-list
+
+release: venv ## prepare a release: VERSION=X.Y.Z
+	@$(RUN) scripts/release.py --version "$(VERSION)" --releases "$(RELEASES)"
 
 runtime-archive: venv ## pack an installed CPython: PYTHON=/path/to/python3.13 OUT=dir
 	@$(RUN) scripts/runtime_archive.py --python $(PYTHON) --out $(OUT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ BASE = "pycnb/base:local"
 BUILD = "pycnb/build:local"
 RUN = "pycnb/run:local"
 SHELL_LESS = "pycnb/run-without-shell:local"
+LIFECYCLE = "pycnb/lifecycle:local"
 PLATFORM_APIS = tuple(f"0.{number}" for number in range(7, 16))
 BUILDPACK_APIS = tuple(f"0.{number}" for number in range(7, 13))
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -117,6 +119,36 @@ def lifecycle_archive(target: Path, log: Callable[[str], None]) -> Path:
         for path in sorted(binaries.iterdir()):
             tar.add(path, f"lifecycle/{path.name}")
     return target
+
+
+def lifecycle_labels() -> dict[str, str]:
+    """What a platform reads off an image that holds the lifecycle."""
+    apis = {
+        "buildpack": {"deprecated": [], "supported": list(BUILDPACK_APIS)},
+        "platform": {"deprecated": [], "supported": list(PLATFORM_APIS)},
+    }
+    version = lifecycle_version()
+    oldest = {"buildpack": BUILDPACK_APIS[0], "platform": PLATFORM_APIS[0]}
+    metadata = {"lifecycle": {"version": version, "api": oldest, "apis": apis}, "api": oldest}
+    return {
+        "io.buildpacks.builder.metadata": json.dumps(metadata),
+        "io.buildpacks.lifecycle.apis": json.dumps(apis),
+        "io.buildpacks.lifecycle.version": version,
+    }
+
+
+def lifecycle_image(docker: Docker, log: Callable[[str], None]) -> str:
+    """The image in which pack runs the lifecycle where it adds a buildpack to a builder."""
+    labels = [
+        word for name, text in lifecycle_labels().items() for word in ("--label", f"{name}={text}")
+    ]
+    with tempfile.TemporaryDirectory(prefix="image-") as folder:
+        shutil.copytree(ensure_lifecycle(log), Path(folder) / "lifecycle", symlinks=True)
+        (Path(folder) / "Dockerfile").write_text(
+            f"FROM {BUILD}\nUSER root\nCOPY lifecycle /cnb/lifecycle\n"
+        )
+        docker.run("build", "--tag", LIFECYCLE, *labels, folder)
+    return LIFECYCLE
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import oci_layout
-from builder import BUILDPACK_APIS, CERTIFICATES, PLATFORM_APIS, STACK, base_system
+from builder import CERTIFICATES, STACK, base_system, lifecycle_labels
 from docker_host import DockerError
 from go_tools import TOOLS_DIR, GoToolError, ensure_tools
 from kubernetes_cluster import (
@@ -148,20 +148,9 @@ def push_lifecycle(cluster: Cluster, log: Callable[[str], None]) -> None:
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path in sorted(binaries.iterdir()):
             tar.add(path, f"cnb/lifecycle/{path.name}")
-    apis = {
-        "buildpack": {"deprecated": [], "supported": list(BUILDPACK_APIS)},
-        "platform": {"deprecated": [], "supported": list(PLATFORM_APIS)},
-    }
     version = lifecycle_version()
-    oldest = {"buildpack": BUILDPACK_APIS[0], "platform": PLATFORM_APIS[0]}
-    metadata = {"lifecycle": {"version": version, "api": oldest, "apis": apis}, "api": oldest}
-    labels = {
-        "io.buildpacks.builder.metadata": json.dumps(metadata),
-        "io.buildpacks.lifecycle.apis": json.dumps(apis),
-        "io.buildpacks.lifecycle.version": version,
-    }
     layout = cluster.work / "lifecycle-image"
-    oci_layout.write_image(layout, [buffer.getvalue()], {"Labels": labels})
+    oci_layout.write_image(layout, [buffer.getvalue()], {"Labels": lifecycle_labels()})
     push(layout, f"{cluster.registry}/kpack/lifecycle:{version}")
 
 

@@ -52,13 +52,15 @@ def test_a_file_a_directory_and_an_image(without: Pack, images_host: str, image:
     file = buildpackage.pack_file(without.pack, without.buildpack, HERE)
     reference = f"{images_host}/pycnb/python:{package.version()}"
     buildpackage.publish(without.pack, {HERE: without.buildpack}, reference)
+    # With a buildpack that is not the builder's, pack runs each phase in an image of the lifecycle.
+    lifecycle = ["--lifecycle-image", builder.lifecycle_image(without.docker, print)]
     images = set()
     for form, policy in (
         (str(file), "never"),
         (str(without.buildpack), "never"),
-        (f"docker://{reference}", "if-not-present"),
+        (reference, "if-not-present"),
     ):
-        options = ["--buildpack", form, "--pull-policy", policy, "--clear-cache"]
+        options = ["--buildpack", form, "--pull-policy", policy, *lifecycle]
         log = without.build(image, EXAMPLES / "flask", options=options)
         assert "Python buildpack done" in log, form
         images.add(inspect(without, image)["Id"])
