@@ -55,12 +55,9 @@ def test_a_file_a_directory_and_an_image(without: Pack, images_host: str, image:
     # With a buildpack that is not the builder's, pack runs each phase in an image of the lifecycle.
     lifecycle = ["--lifecycle-image", builder.lifecycle_image(without.docker, print)]
     images = set()
-    for form, policy in (
-        (str(file), "never"),
-        (str(without.buildpack), "never"),
-        (reference, "if-not-present"),
-    ):
-        options = ["--buildpack", form, "--pull-policy", policy, *lifecycle]
+    without.docker.run("pull", reference)
+    for form in (str(file), str(without.buildpack), reference):
+        options = ["--buildpack", form, *lifecycle]
         log = without.build(image, EXAMPLES / "flask", options=options)
         assert "Python buildpack done" in log, form
         images.add(inspect(without, image)["Id"])
