@@ -79,7 +79,7 @@ check: venv ## types and style
 
 test: ## everything, with a summary of the times
 	@rm -f build/times.txt
-	@$(MAKE) --no-print-directory check test-unit test-fuzz test-lifecycle test-managers test-pack; \
+	@$(MAKE) --no-print-directory check test-unit test-fuzz test-lifecycle test-managers test-security test-pack; \
 	code=$$?; cat build/times.txt 2>/dev/null; exit $$code
 
 test-unit: venv ## tables and properties: no network, no processes
@@ -98,7 +98,7 @@ test-managers: venv ## each package manager's lock, held to the tool itself
 	$(call suite,tests/managers)
 
 test-security: venv ## secrets, faults, hostile apps
-	$(PY) -m pytest tests/security -q
+	$(call suite,tests/security)
 
 test-pack: venv ## pack and Docker
 	$(call suite,tests/pack)
