@@ -430,19 +430,19 @@ def _same_device(first: Path, second: Path) -> bool:
 
 
 def keep_built_wheels(cache: Path, kept: Path) -> None:
-    """Keep uv's records of wheels that it built, without the source trees beside them."""
+    """Keep uv's records of the wheels that this build built or used, without the source trees.
+
+    What it did not use is dropped: else the kept wheels would become more with every version.
+    """
     shutil.rmtree(kept, ignore_errors=True)
-    for bucket in sorted(cache.glob("sdists-v*")):
-        wheels = [path for path in sorted(bucket.rglob("*.whl")) if path.is_file()]
-        for wheel in wheels:
-            shard = wheel.parent
-            target = kept / shard.relative_to(cache)
-            target.mkdir(parents=True, exist_ok=True)
-            for path in (*shard.iterdir(), *shard.parent.iterdir()):
-                if path.is_file() and not path.is_symlink():
-                    destination = kept / path.relative_to(cache)
-                    if not destination.exists():
-                        shutil.copy2(path, destination)
+    for wheel in sorted(cache.glob("sdists-v*/**/*.whl")):
+        shard = wheel.parent
+        if not any(path.is_symlink() for path in shard.iterdir()):
+            continue  # uv puts a link to the unpacked files beside a wheel that it uses
+        (kept / shard.relative_to(cache)).mkdir(parents=True, exist_ok=True)
+        for path in (*shard.iterdir(), *shard.parent.iterdir()):
+            if path.is_file() and not path.is_symlink():
+                shutil.copy2(path, kept / path.relative_to(cache))
 
 
 def _pip(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:

@@ -94,8 +94,8 @@ def workplace(shelter: Path) -> Iterator[Path]:
 def build(buildpack: Path, workplace: Path) -> Builder:
     """`build(app, PIP_INDEX_URL=...)` runs bin/build on `app` itself, with fresh layers.
 
-    `keep=True` leaves the layers' TOML files of the build before, as the lifecycle would restore
-    them. The environment holds what is given, and no index of this machine's.
+    `keep=True` leaves the layers' TOML files and the cache of the build before, as the lifecycle
+    would restore them. The environment holds what is given, and no index of this machine's.
     """
     (workplace / "home").mkdir()
     plan = workplace / "plan.toml"
@@ -108,7 +108,7 @@ def build(buildpack: Path, workplace: Path) -> Builder:
         layers = workplace / "layers"
         if keep:
             for path in layers.iterdir():
-                if path.is_dir():
+                if path.is_dir() and path.name != "pip-cache":
                     shutil.rmtree(path)
         else:
             shutil.rmtree(layers, ignore_errors=True)

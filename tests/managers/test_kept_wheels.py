@@ -1,0 +1,56 @@
+"""What the cache keeps: wheels that were built here and are still installed, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.managers.conftest import Builder, Built, write_files
+from tests.managers.simple_index import SimpleIndex
+from tests.managers.wheel_factory import Distribution, write_sdist, write_wheel
+
+REBUILDS = 20
+
+
+def kept(built: Built) -> list[str]:
+    """The wheels in the cache."""
+    return sorted(path.name for path in (built.layers / "pip-cache").rglob("*.whl"))
+
+
+def size(built: Built) -> int:
+    """Bytes of everything in the cache."""
+    files = (built.layers / "pip-cache").rglob("*")
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def test_cache_does_not_grow(build: Builder, index: SimpleIndex, app: Path, tmp_path: Path) -> None:
+    """Twenty rebuilds, each with another version to build: the cache holds the last one alone."""
+    index.immutable = True
+    for number in range(REBUILDS + 1):
+        index.add(write_sdist(Distribution(name="alpha", version=f"1.{number}"), tmp_path))
+    sizes = []
+    for number in range(REBUILDS + 1):
+        write_files(app, {"requirements.txt": f"alpha==1.{number}\n"})
+        built = build(app, keep=number > 0, PIP_INDEX_URL=index.url).passed()
+        assert kept(built) == [f"alpha-1.{number}-py3-none-any.whl"]
+        sizes.append(size(built))
+    assert len(sizes) == REBUILDS + 1
+    assert max(sizes) - min(sizes) < 200  # a digit more in some names
+    assert max(sizes) < 5000
+
+
+def test_built_wheels_are_built_once(
+    build: Builder, index: SimpleIndex, app: Path, tmp_path: Path
+) -> None:
+    """Another requirement is added: what was built is there; it goes when nothing needs it."""
+    index.immutable = True
+    index.add(write_sdist(Distribution(name="alpha"), tmp_path))
+    index.add(write_wheel(Distribution(name="beta"), tmp_path))
+    write_files(app, {"requirements.txt": "alpha\n"})
+    build(app, PIP_INDEX_URL=index.url).passed()
+    assert index.downloads().count("alpha-1.0.tar.gz") == 1
+    write_files(app, {"requirements.txt": "alpha\nbeta\n"})
+    built = build(app, keep=True, PIP_INDEX_URL=index.url).passed()
+    assert index.downloads().count("alpha-1.0.tar.gz") == 1
+    assert kept(built) == ["alpha-1.0-py3-none-any.whl"]
+    write_files(app, {"requirements.txt": "beta\n"})
+    assert kept(build(app, keep=True, PIP_INDEX_URL=index.url).passed()) == []
