@@ -9,10 +9,9 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnb.build import BuildContext
-from cnb.exec_d import install_exec_d
 from cnb.layers import (
     EnvFile,
     LayerTypes,
@@ -22,17 +21,8 @@ from cnb.layers import (
     write_layer_toml,
 )
 from cnb.sbom import remove_sbom
-from python_buildpack import (
-    debug_hook,
-    errors,
-    installer,
-    launch,
-    launch_wrapper,
-    layers,
-    venv,
-)
+from python_buildpack import errors, launch, layers, venv
 from python_buildpack.distribution import Distribution
-from python_buildpack.exec_d import launch_variables
 from python_buildpack.fetch import download
 from python_buildpack.index_access import Access, grant, secrets, with_netrc
 from python_buildpack.kept_trees import keep_tree, restore_tree
@@ -47,10 +37,13 @@ from python_buildpack.report import LayerFacts, facts_table, read_facts
 from python_buildpack.resolution import installed_artifact
 from python_buildpack.runtime import copy_runtime, install_runtime, link_interpreter
 from python_buildpack.settings import Settings
-from python_buildpack.shared_libraries import missing_libraries
 from python_buildpack.sizes import directory_size, largest_packages
 from python_buildpack.summary import megabytes, plural
 from python_buildpack.tools import Tools
+
+# What a build that changes nothing does not need is imported where it is used.
+if TYPE_CHECKING:
+    from python_buildpack import installer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,6 +283,8 @@ def provide_packages(shop: Workshop) -> tuple[Mapping[str, str], LayerFacts]:
             installed = _install(shop, shop.project.packages.install, python)
         _write_launch_support(shop)
         if "debugpy" in installed.versions:
+            from python_buildpack import debug_hook
+
             venv.write_start_up_hook(
                 shop.venv_dir, debug_hook.MODULE, debug_hook.PTH, debug_hook.__file__
             )
@@ -363,6 +358,8 @@ def read_restored_venv(shop: Workshop) -> dict[str, Any]:
 
 
 def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed:
+    from python_buildpack import installer
+
     shop.log.info(f"with {shop.plan.installer}: {shop.plan.installer_reason}")
     install = make_install(shop, install_set, python)
     tool = installer.install_packages(install, shop.tools, shop.log)
@@ -390,6 +387,8 @@ def make_install(
     shop: Workshop, install_set: InstallSet, python: Path, *, again: Mapping[str, str] | None = None
 ) -> installer.Install:
     """What the installer is given. `again`: the versions to install once more, for one step."""
+    from python_buildpack import installer
+
     plan = shop.plan
     access, offline = _access(shop, install_set)
     return installer.Install(
@@ -414,6 +413,8 @@ def make_install(
 
 
 def _warn_of_missing_libraries(shop: Workshop) -> None:
+    from python_buildpack.shared_libraries import missing_libraries
+
     runtime = shop.python_dir / "cpython" / "lib"
     provided = [path.name for path in runtime.glob("*.so*")]
     missing = missing_libraries(venv.site_packages(shop.venv_dir), provided)
@@ -452,6 +453,10 @@ def _access(shop: Workshop, install_set: InstallSet) -> tuple[Access, Access | N
 
 
 def _write_launch_support(shop: Workshop) -> None:
+    from cnb.exec_d import install_exec_d
+    from python_buildpack import launch_wrapper
+    from python_buildpack.exec_d import launch_variables
+
     files: tuple[EnvFile, ...] = launch.launch_environment(
         str(shop.venv_dir), str(shop.project.root)
     )

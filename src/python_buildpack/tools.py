@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.parser import Parser
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
@@ -59,6 +57,9 @@ def _wheel_version(path: Path) -> Version:
 
 def pip_command(tools: Tools, python_version: str, venv_python: Path) -> list[str]:
     """The command that is pip for the virtual environment: newest wheel that supports it."""
+    import zipfile  # these two cost more than all the rest of a build that changes nothing
+    from email.parser import Parser
+
     for wheel in tools.pip_wheels:
         with zipfile.ZipFile(wheel) as archive:
             name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from python_buildpack import installer, layers, venv
+from python_buildpack import layers, venv
 from python_buildpack.execute import Workshop, lent_interpreter, make_install, read_restored_venv
 from python_buildpack.kept_trees import keep_tree, restore_tree
 
@@ -56,6 +56,8 @@ def keep_packages(shop: Workshop) -> None:
 
 def _install_again(shop: Workshop, interpreter: Path) -> None:
     """The image's packages once more, where nothing is kept (a cleared cache, or none at all)."""
+    from python_buildpack import installer
+
     shop.log.info("Installing the packages for this build's steps: the cache does not hold them")
     metadata = read_restored_venv(shop)
     packages = metadata.get("packages", {})
