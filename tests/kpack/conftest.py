@@ -38,7 +38,14 @@ NAMESPACE = "apps"
 WAIT_SECONDS = 600
 NEXT_VERSION = "99.0.0"
 IMAGES = ("shop", "blog", "api")
+LEDGER = Ledger()
 USER, PASSWORD = "builder", "s3cret/pa55word"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the builds cost, whether tests passed or not."""
+    if LEDGER.rows:
+        terminalreporter.write_line(LEDGER.table())
 
 
 def say(text: str) -> None:
@@ -294,7 +301,6 @@ def system(
     folders = {name: work / "sources" / name for name in ("git", "files")}
     for folder in (*folders.values(), work / "cluster"):
         folder.mkdir(parents=True)
-    ledger = Ledger()
     started = time.monotonic()
     with (
         cluster(work / "cluster", say) as node,
@@ -325,7 +331,7 @@ def system(
             project=work / "project",
             commands=_commands(work, node),
             registry=Registry(node.work),
-            ledger=ledger,
+            ledger=LEDGER,
             index=index,
             git=folders["git"],
             files=folders["files"],
@@ -341,7 +347,6 @@ def system(
             f"Kubernetes and kpack are up, the builder is ready: {time.monotonic() - started:.0f} s"
         )
         yield found
-        say(ledger.table())
 
 
 def _commands(work: Path, node: Cluster) -> Path:
