@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from python_buildpack.log import Log
@@ -34,7 +34,6 @@ def compile_modules(
     modules: list[str],
     python: Path,
     work_dir: Path,
-    environ: Mapping[str, str],
     log: Log,
     *,
     checked: bool,
@@ -48,9 +47,11 @@ def compile_modules(
     workers = "0" if len(modules) > _WORTH_A_PROCESS else "1"
     mode = "checked-hash" if checked else "unchecked-hash"
     command: list[str | Path] = [
-        python, "-I", "-S", "-B", "-m", "compileall", "-q", "-f", "-j", workers,
+        # Not -I, which would ignore the seed that some bytes depend on.
+        python, "-s", "-S", "-B", "-m", "compileall", "-q", "-f", "-j", workers,
         "--invalidation-mode", mode, "-i", listed,
     ]  # fmt: skip
+    environ = {"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
     _, output = run(command, environ=environ, cwd=work_dir, log=log, show=False)
     for line in output.splitlines():
         log.debug(line)

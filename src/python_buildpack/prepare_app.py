@@ -137,7 +137,7 @@ def _compiles_itself(version: str) -> bool:
 def _compile(shop: Workshop, modules: list[str], python: Path) -> None:
     # Sources that are replaced while the app runs must be looked at.
     checked = shop.settings.live_reload
-    compile_modules(modules, python, shop.work_dir, shop.context.environ, shop.log, checked=checked)
+    compile_modules(modules, python, shop.work_dir, shop.log, checked=checked)
 
 
 def _forget_others(shop: Workshop, kept: set[Path]) -> None:
