@@ -79,9 +79,7 @@ def lint_jenkins(path: Path) -> str:
 
 
 def _schema(name: str, path: Path) -> str:
-    return _output(
-        sys.executable, "-m", "check_jsonschema", "--builtin-schema", name, "--quiet", str(path)
-    )
+    return _output(sys.executable, "-m", "check_jsonschema", "--builtin-schema", name, str(path))
 
 
 def _output(*command: str, stdin: str = "") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,10 +21,13 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def write_toml(path: Path, table: Mapping[str, Any]) -> None:
-    """Write `table` to a file beside `path` and rename it."""
+    """Write `table` to a file beside `path` and rename it.
+
+    That file's name is always the same, so that the next build takes away what a killed one left.
+    """
     import tomli_w
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.part")
     try:
         temporary.write_text(tomli_w.dumps(table), encoding="utf-8")
         temporary.replace(path)

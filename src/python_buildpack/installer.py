@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,12 @@ from python_buildpack.resolution import (
 from python_buildpack.run import child_environment, run
 from python_buildpack.summary import plural
 from python_buildpack.tools import Tools, pip_command
-from python_buildpack.venv import create_venv, installed_distributions, site_packages
+from python_buildpack.venv import (
+    create_venv,
+    installed_distributions,
+    metadata_without_credentials,
+    site_packages,
+)
 
 # One set of certificates for uv, pip and what a package's build may fetch.
 _CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
@@ -439,10 +445,22 @@ def keep_built_wheels(cache: Path, kept: Path) -> None:
         shard = wheel.parent
         if not any(path.is_symlink() for path in shard.iterdir()):
             continue  # uv puts a link to the unpacked files beside a wheel that it uses
+        if _holds_credentials(wheel):
+            continue  # it is built again: the cache may be a registry's
         (kept / shard.relative_to(cache)).mkdir(parents=True, exist_ok=True)
         for path in (*shard.iterdir(), *shard.parent.iterdir()):
             if path.is_file() and not path.is_symlink():
                 shutil.copy2(path, kept / path.relative_to(cache))
+
+
+def _holds_credentials(wheel: Path) -> bool:
+    """Whether the URL of a requirement has some, as those of the app's own project may."""
+    with zipfile.ZipFile(wheel) as archive:
+        return any(
+            metadata_without_credentials(data) != data
+            for name in archive.namelist()
+            if name.endswith(".dist-info/METADATA") and (data := archive.read(name))
+        )
 
 
 def _pip(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:

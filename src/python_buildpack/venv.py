@@ -89,16 +89,21 @@ def _clean_metadata(path: Path) -> bytes | None:
     if not path.is_file():
         return None
     data = path.read_bytes()
+    cleaned = metadata_without_credentials(data)
+    if cleaned == data:
+        return None
+    path.write_bytes(cleaned)
+    return cleaned
+
+
+def metadata_without_credentials(data: bytes) -> bytes:
+    """METADATA whose requirements' URLs have none."""
     text = data.decode("utf-8", "surrogateescape")
     lines = [
         without_credentials(line) if line.lower().startswith("requires-dist:") else line
         for line in text.split("\n")
     ]
-    cleaned = "\n".join(lines).encode("utf-8", "surrogateescape")
-    if cleaned == data:
-        return None
-    path.write_bytes(cleaned)
-    return cleaned
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
 def _rewrite_record(

@@ -60,7 +60,7 @@ def test_lints_find_mistakes(tmp_path: Path) -> None:
     """Each of them is shown a mistake, and says so."""
     for name, old, new, lint in (
         ("github-actions.yml", "runs-on", "run-on", lambda path: ci_recipes.lint_workflow(path, print)),
-        ("gitlab-ci.yml", "script:", "skript:", ci_recipes.lint_gitlab),
+        ("gitlab-ci.yml", "group: image", "group: [image]", ci_recipes.lint_gitlab),
         ("tekton.yaml", "runAsUser", "runAsUsr", lambda path: ci_recipes.lint_tekton(path, print)),
         ("Jenkinsfile", "stages {", "stages (", ci_recipes.lint_jenkins),
     ):  # fmt: skip
