@@ -14,7 +14,7 @@ class DebugClient:
     """One session with debugpy."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=180)
         self._file = self._socket.makefile("rb")
         self._sequence = 0
         self._unread: list[Message] = []

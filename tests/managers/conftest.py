@@ -123,6 +123,7 @@ def build(buildpack: Path, workplace: Path) -> Builder:
                 "CNB_PLATFORM_DIR": str(workplace / "platform"),
                 "CNB_BP_PLAN_PATH": str(plan),
                 "CNB_TARGET_OS": "linux",
+                "CNB_NO_COLOR": "true",
                 **variables,
             },
             stdout=subprocess.PIPE,
