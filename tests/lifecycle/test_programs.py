@@ -117,7 +117,7 @@ def test_build_without_directories_is_an_error(buildpack: Path) -> None:
     """What is missing is named."""
     done = run([buildpack / "bin" / "build"], EXAMPLES / "flask", {})
     assert done.returncode == 1
-    assert "CNB_LAYERS_DIR" in done.stderr
+    assert "CNB_LAYERS_DIR" in done.stdout
 
 
 def test_modes_do_not_depend_on_the_umask(buildpack: Path, tmp_path: Path) -> None:
