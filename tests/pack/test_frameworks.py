@@ -114,6 +114,6 @@ def test_debugger_in_a_container(platform: Pack, shared_images: dict[str, str]) 
     ) as (identity, url):  # fmt: skip
         assert get(platform, identity, f"{url}/") == "Hello from Quart\n"
         client = DebugClient(port)
-        client.attach("/workspace/app.py", 14)
+        client.attach("/workspace/app.py", 14, justMyCode=False)
         assert client.event("debugpyAttach")["subProcessId"]
         client.close()
