@@ -40,7 +40,7 @@ from python_buildpack.resolution import (
 )
 from python_buildpack.run import child_environment, run
 from python_buildpack.summary import plural
-from python_buildpack.tools import Tools, pip_command
+from python_buildpack.tools import PIP_CACHE, UV_CACHE, Tools, pip_command
 from python_buildpack.venv import (
     create_venv,
     installed_distributions,
@@ -50,9 +50,6 @@ from python_buildpack.venv import (
 
 # One set of certificates for uv, pip and what a package's build may fetch.
 _CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
-# The tools' own caches, where downloads are kept.
-UV_CACHE = "uv-cache"
-PIP_CACHE = "pip"
 _SOURCE_DATE = 315532801  # the lifecycle's own mtime, 1980-01-01T00:00:01Z
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import stat
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,6 +172,8 @@ def read_index(
 
 def _unzip(archive: Path) -> None:
     """Unpack beside it and remove it. Raises `UserError` for what would lie elsewhere."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(archive) as file:
             members = file.infolist()

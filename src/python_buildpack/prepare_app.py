@@ -20,7 +20,6 @@ from python_buildpack.execute import (
     lent_interpreter,
 )
 from python_buildpack.hooks import POST_COMPILE, PRE_COMPILE, find_hook, run_hook
-from python_buildpack.installer import PIP_CACHE, UV_CACHE
 from python_buildpack.managers import how_to_add
 from python_buildpack.nltk_data import (
     VARIABLE,
@@ -30,6 +29,7 @@ from python_buildpack.nltk_data import (
     provide_nltk_data,
 )
 from python_buildpack.time_zones import user_of_time_zones
+from python_buildpack.tools import PIP_CACHE, UV_CACHE
 from python_buildpack.transient import keep_packages, kept_packages, lent_packages
 
 if TYPE_CHECKING:

@@ -14,6 +14,10 @@ from packaging.version import Version
 
 from python_buildpack.run import capture
 
+# The tools' own caches, among what is kept of downloads.
+UV_CACHE = "uv-cache"
+PIP_CACHE = "pip"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:

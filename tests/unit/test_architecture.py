@@ -198,6 +198,33 @@ def test_users_errors_are_made_in_one_module() -> None:
         assert not made, module
 
 
+def imported_at_start(module: str) -> set[str]:
+    """The modules that importing this one imports, ours followed to the end."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for node in tree(name).body if name in MODULES else ():
+            if isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                members = [f"{node.module}.{alias.name}" for alias in node.names]
+                waiting += [node.module, *(member for member in members if member in MODULES)]
+    return found
+
+
+def test_a_build_that_changes_nothing_imports_no_installer() -> None:
+    """What installs packages, or describes a new layer, is imported where it is used."""
+    start = imported_at_start("python_buildpack.main")
+    assert {"python_buildpack.execute", "python_buildpack.prepare_app"} <= start
+    later = ("installer", "collectstatic", "components", "django_static", "nltk_index", "sbom")
+    assert not start & {f"python_buildpack.{name}" for name in later}
+    assert not start & {"requests", "zipfile", "email.parser", "tomli_w", "traceback"}
+
+
 def test_nothing_is_imported_in_a_circle() -> None:
     """Imports at the top of modules have one direction."""
     top = {
