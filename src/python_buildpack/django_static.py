@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from python_buildpack.module_scope import environment_default
+
 DEPTH = 3
 STATICFILES = "django.contrib.staticfiles"
 _VARIABLE = "DJANGO_SETTINGS_MODULE"
@@ -32,8 +34,8 @@ def find_django_project(root: Path, settings_module: str) -> DjangoProject | Non
     directory = next(_manage_directories(root), None)
     if directory is None:
         return None
-    manage = _parse(directory / "manage.py")
-    module = settings_module or (_settings_module(manage) if manage else None)
+    manage = _read(directory / "manage.py") or b""
+    module = settings_module or environment_default(manage, _VARIABLE)
     settings = _module_tree(directory, module) if module else None
     return DjangoProject(
         directory=directory,
@@ -65,28 +67,20 @@ def _directories(folder: Path) -> list[Path]:
     return [child for child in children if not (child / "pyvenv.cfg").exists()]
 
 
-def _parse(path: Path) -> ast.Module | None:
+def _read(path: Path) -> bytes | None:
     try:
-        if not path.is_file() or path.stat().st_size > _MAX_BYTES:
-            return None
-        return ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        whole = path.is_file() and path.stat().st_size <= _MAX_BYTES
+        return path.read_bytes() if whole else None
+    except (OSError, ValueError):
+        return None
+
+
+def _parse(path: Path) -> ast.Module | None:
+    data = _read(path)
+    try:
+        return None if data is None else ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None  # Django says what is wrong with it
-
-
-def _settings_module(tree: ast.Module) -> str | None:
-    """The value that manage.py gives to DJANGO_SETTINGS_MODULE."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and len(node.args) == 2:
-            name, value = node.args
-            if (
-                isinstance(name, ast.Constant)
-                and name.value == _VARIABLE
-                and isinstance(value, ast.Constant)
-                and isinstance(value.value, str)
-            ):
-                return value.value
-    return None
 
 
 def _module_tree(directory: Path, module: str) -> ast.Module | None:

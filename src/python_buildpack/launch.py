@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cnb.launch import Process, is_process_type
 from cnb.layers import EnvFile
@@ -293,13 +293,7 @@ def _reload(planned: Sequence[_Planned], given: LaunchInputs, notes: _Notes) -> 
     web = next((one for one in planned if one.type == WEB), None)
     words = servers.reloading(web.words) if web and web.words else None
     if web is not None and words is not None:
-        return _Planned(
-            type=RELOAD,
-            words=words,
-            shown=" ".join(words).replace("?=", "="),
-            command=_command(words, given.venv_dir),
-            working_dir=web.working_dir,
-        )
+        return replace(_direct(RELOAD, words, given), working_dir=web.working_dir)
     candidates = applications(given.facts or AppFacts(), given.packages)
     for application in candidates:
         served = servers.command(application, given.packages)

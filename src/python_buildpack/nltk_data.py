@@ -41,20 +41,20 @@ def data_dir(shop: Workshop) -> Path:
     return shop.context.layers_dir / layers.NLTK_DATA / "data"
 
 
-def provide_nltk_data(shop: Workshop, packages: Mapping[str, str]) -> bool:
-    """The layer: reused, or made; False where the app needs none.
+def provide_nltk_data(shop: Workshop, packages: Mapping[str, str]) -> NltkDataKey | None:
+    """The layer: reused, or made. Its key; None where the app needs none.
 
     Raises `UserError` for a name that is not there and for files that cannot be had.
     """
     layers_dir = shop.context.layers_dir
     if not (shop.project.root / NLTK_TXT).is_file():
         remove_layer(layers_dir, layers.NLTK_DATA)
-        return False
+        return None
     shop.log.heading("NLTK's data")
     if "nltk" not in packages:
         shop.log.warning(f"{NLTK_TXT} is not used: nltk is not among the installed packages.")
         remove_layer(layers_dir, layers.NLTK_DATA)
-        return False
+        return None
     key = _key(shop)
     try:
         restored = read_layer_metadata(layers_dir, layers.NLTK_DATA)
@@ -74,18 +74,18 @@ def provide_nltk_data(shop: Workshop, packages: Mapping[str, str]) -> bool:
         )
         metadata = {"format": layers.FORMAT, "key": layers.as_table(key), "packages": made}
     write_layer_toml(layers_dir, layers.NLTK_DATA, LayerTypes(launch=True), metadata)
-    return True
+    return key
 
 
 @contextlib.contextmanager
-def lent_nltk_data(shop: Workshop) -> Iterator[None]:
+def lent_nltk_data(shop: Workshop, key: NltkDataKey) -> Iterator[None]:
     """The data in its place, for the steps that run the app; kept for the next time."""
     place = data_dir(shop)
     present = place.is_dir()
-    kept = kept_nltk_data(shop)
+    kept = kept_nltk_data(shop, key)
     try:
         if not present and not restore_tree(kept, place):
-            _download(shop, _key(shop))
+            _download(shop, key)
         if not kept.exists():
             keep_tree(place, kept, byte_code=True)
         yield
@@ -94,9 +94,9 @@ def lent_nltk_data(shop: Workshop) -> Iterator[None]:
             shutil.rmtree(place.parent, ignore_errors=True)
 
 
-def kept_nltk_data(shop: Workshop) -> Path:
+def kept_nltk_data(shop: Workshop, key: NltkDataKey) -> Path:
     """Where it is kept."""
-    return shop.kept_dir / f"nltk-data-{layers.digest(layers.as_table(_key(shop)))}"
+    return shop.kept_dir / f"nltk-data-{layers.digest(layers.as_table(key))}"
 
 
 def _key(shop: Workshop) -> NltkDataKey:

@@ -64,7 +64,7 @@ def prepare_app(shop: Workshop, packages: Mapping[str, str]) -> None:
             python = lent.enter_context(lent_packages(shop))
             keep_packages(shop)
             if nltk:
-                lent.enter_context(lent_nltk_data(shop))
+                lent.enter_context(lent_nltk_data(shop, nltk))
         elif needs_python:
             python = lent.enter_context(lent_interpreter(shop))
         if needs_python and keeps_runtime(shop):
@@ -85,7 +85,7 @@ def prepare_app(shop: Workshop, packages: Mapping[str, str]) -> None:
         {
             *([kept_packages(shop)] if runs_app else []),
             *([kept_runtime(shop)] if needs_python else []),
-            *([kept_nltk_data(shop)] if runs_app and nltk else []),
+            *([kept_nltk_data(shop, nltk)] if runs_app and nltk else []),
             *(_downloads(shop) if shop.settings.keep_downloads else []),
         },
     )
