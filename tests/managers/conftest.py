@@ -252,6 +252,45 @@ def checked_run(
     return done.stdout
 
 
+class AppTool:
+    """A package manager's own tool, on one app; locks are made in the environment `author`."""
+
+    def __init__(
+        self, command: Path, author: Path, app: Path, home: Path, variables: Mapping[str, str]
+    ) -> None:
+        self.command, self.author, self.app = command, author, app
+        self.environ = {**plain_environment(home), **variables}
+
+    def run(self, venv: Path, *words: str, **variables: str) -> str:
+        """What the tool, which must succeed, prints for the app and this environment."""
+        environ = {**self.environ, "VIRTUAL_ENV": str(venv), **variables}
+        return checked_run([self.command, *words], env=environ, cwd=self.app)
+
+    def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """What it says of the app, and whether it fails."""
+        return subprocess.run(
+            [self.command, *words],
+            env={**self.environ, "VIRTUAL_ENV": str(self.author)},
+            cwd=self.app,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def compare(
+    built: Built,
+    empty_venv: Callable[[Built], Path],
+    sync: Callable[..., None],
+    *options: str,
+    **given: str,
+) -> None:
+    """Have the tool's `sync` install the same lock beside it, and hold the two to each other."""
+    venv = empty_venv(built)
+    sync(venv, *options, **given)
+    assert_same_installation(built.venv, venv)
+
+
 @pytest.fixture
 def empty_venv(uv: Path, workplace: Path) -> Callable[[Built], Path]:
     """An environment beside the built one, for the tool to install into: the same interpreter."""
@@ -300,6 +339,11 @@ def distributions(venv: Path) -> set[str]:
     """`name-version` of everything installed, as its directory spells it."""
     found = venv.glob("lib/python3*/site-packages/*.dist-info")
     return {path.name.removesuffix(".dist-info") for path in found}
+
+
+def names(venv: Path) -> set[str]:
+    """The names of what is installed."""
+    return {name.partition("-")[0] for name in distributions(venv)}
 
 
 def installed_files(venv: Path) -> dict[str, str]:

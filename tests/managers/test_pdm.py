@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from tests.managers.conftest import (
     SERVER,
+    AppTool,
     Builder,
     Built,
     answer,
     assert_same_installation,
-    checked_run,
+    compare,
     distributions,
-    plain_environment,
     write_files,
 )
 from tests.managers.simple_index import SimpleIndex
@@ -32,22 +31,16 @@ from tests.managers.wheel_factory import (
 from local_platform import Workspace
 
 
-class Pdm:
+class Pdm(AppTool):
     """PDM, on one app."""
 
     def __init__(self, command: Path, author: Path, app: Path, home: Path) -> None:
-        self.command, self.author, self.app = command, author, app
-        self.environ = {
-            **plain_environment(home),
+        variables = {
             "PDM_CHECK_UPDATE": "0",
             "PDM_CACHE_DIR": str(home / "cache"),
             "PDM_IGNORE_SAVED_PYTHON": "1",
         }
-
-    def run(self, venv: Path, *words: str, **variables: str) -> str:
-        """`pdm ...` in the app, with this environment."""
-        environ = {**self.environ, "VIRTUAL_ENV": str(venv), **variables}
-        return checked_run([self.command, *words], env=environ, cwd=self.app)
+        super().__init__(command, author, app, home, variables)
 
     def lock(self, *options: str, **variables: str) -> None:
         """`pdm lock`, of all groups, as the app's author runs it."""
@@ -55,14 +48,7 @@ class Pdm:
 
     def is_fresh(self) -> bool:
         """What `pdm lock --check` says of the lock."""
-        done = subprocess.run(
-            [self.command, "lock", "--check"],
-            env={**self.environ, "VIRTUAL_ENV": str(self.author)},
-            cwd=self.app,
-            capture_output=True,
-            check=False,
-        )
-        return done.returncode == 0
+        return self.ask("lock", "--check").returncode == 0
 
     def sync(self, venv: Path, *options: str, **variables: str) -> None:
         """`pdm sync` as users run it for production."""
@@ -99,15 +85,6 @@ def write_app(app: Path, manifest: str, dist: Distribution | None = None) -> Pat
 def serve(index: SimpleIndex, folder: Path, *dists: Distribution) -> None:
     """Wheels of these on the index."""
     index.add(*(write_wheel(dist, folder) for dist in dists))
-
-
-def compare(
-    built: Built, empty_venv: Callable[[Built], Path], pdm: Pdm, *options: str, **variables: str
-) -> None:
-    """Have PDM install the same lock beside it, and hold the two to each other."""
-    venv = empty_venv(built)
-    pdm.sync(venv, *options, **variables)
-    assert_same_installation(built.venv, venv)
 
 
 STRATEGIES = ["inherit_metadata", "no_inherit_metadata", "static_urls"]
@@ -151,7 +128,7 @@ def test_app_with_everything(
     assert {name.partition("-")[0] for name in distributions(built.venv)} == {
         "web", "base", "ring", "deep", "speedup", "driver", "shop",
     }  # fmt: skip
-    compare(built, empty_venv, pdm)
+    compare(built, empty_venv, pdm.sync)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES[:2])
@@ -274,7 +251,7 @@ def test_several_sources(
     built = build(app, **variables).passed()
     assert other_index.password not in built.log
     assert distributions(built.venv) == {"base-1.0", "private-1.0", "flat-1.0"}
-    compare(built, empty_venv, pdm, "--prod", **variables)
+    compare(built, empty_venv, pdm.sync, "--prod", **variables)
     build(app).failed("index-variable-missing", "OUR_USER")
 
 
@@ -297,7 +274,7 @@ def test_workspace(
     assert {name.partition("-")[0] for name in distributions(built.venv)} == {
         "base", "more", "common", "shop",
     }  # fmt: skip
-    compare(built, empty_venv, pdm)
+    compare(built, empty_venv, pdm.sync)
     path = app / "libs" / "common" / "pyproject.toml"
     path.write_text(path.read_text().replace('"more"', '"more>=0"'))
     assert not pdm.is_fresh()
@@ -372,7 +349,7 @@ def test_pylock_of_pdm(
     assert (app / "pylock.toml").is_file()
     built = build(app).passed()
     assert distributions(built.venv) == {"base-1.0"}
-    compare(built, empty_venv, pdm)
+    compare(built, empty_venv, pdm.sync)
     built = build(app, BP_PYTHON_GROUPS="docs").passed()
     assert distributions(built.venv) == {"base-1.0", "more-1.0"}
     manifest.write_text(manifest.read_text().replace('"base"', '"base", "more"'))

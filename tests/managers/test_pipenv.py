@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from tests.managers.conftest import (
     SERVER,
+    AppTool,
     Builder,
     Built,
     answer,
-    assert_same_installation,
-    checked_run,
+    compare,
     distributions,
-    plain_environment,
+    names,
     reads,
     write_files,
 )
@@ -28,19 +27,18 @@ from local_platform import Workspace
 from python_buildpack.managers import pipenv as reader
 
 
-class Pipenv:
+class Pipenv(AppTool):
     """Pipenv, on one app."""
 
     def __init__(self, command: Path, author: Path, app: Path, home: Path) -> None:
-        self.command, self.author, self.app = command, author, app
-        self.environ = {
-            **plain_environment(home),
+        variables = {
             "PIPENV_CACHE_DIR": str(home / "cache"),
             "PIPENV_NOSPIN": "1",
             "PIPENV_VERBOSITY": "-1",
             "PIPENV_YES": "1",
             "NO_COLOR": "1",
         }
+        super().__init__(command, author, app, home, variables)
 
     def lock(self, **variables: str) -> None:
         """`pipenv lock`, of all categories, as the app's author runs it."""
@@ -50,26 +48,15 @@ class Pipenv:
             if name not in ("packages", "dev-packages", "requires", "scripts", "pipenv")
         ]
         options = ["--categories", "packages dev-packages " + " ".join(categories)]
-        self._run(self.author, "lock", *(options if categories else []), **variables)
+        self.run(self.author, "lock", *(options if categories else []), **variables)
 
     def is_fresh(self) -> bool:
         """What `pipenv verify` says of the lock."""
-        done = subprocess.run(
-            [self.command, "verify"],
-            env={**self.environ, "VIRTUAL_ENV": str(self.author)},
-            cwd=self.app,
-            capture_output=True,
-            check=False,
-        )
-        return done.returncode == 0
+        return self.ask("verify").returncode == 0
 
     def sync(self, venv: Path, *options: str, **variables: str) -> None:
         """`pipenv sync`, as users run it for production, into `venv`."""
-        self._run(venv, "sync", *options, **variables)
-
-    def _run(self, venv: Path, *words: str, **variables: str) -> None:
-        environ = {**self.environ, "VIRTUAL_ENV": str(venv), **variables}
-        checked_run([self.command, *words], env=environ, cwd=self.app)
+        self.run(venv, "sync", *options, **variables)
 
 
 @pytest.fixture
@@ -84,20 +71,6 @@ def pipfile(market: Market, text: str, *, more_sources: str = "") -> str:
     """A Pipfile with the loopback index as its first source."""
     url = market.index.url
     return f'[[source]]\nname = "main"\nurl = "{url}"\nverify_ssl = false\n{more_sources}\n{text}\n'
-
-
-def compare(
-    built: Built, empty_venv: Callable[[Built], Path], pipenv: Pipenv, *options: str, **given: str
-) -> None:
-    """Have Pipenv install the same lock beside it, and hold the two to each other."""
-    venv = empty_venv(built)
-    pipenv.sync(venv, *options, **given)
-    assert_same_installation(built.venv, venv)
-
-
-def names(venv: Path) -> set[str]:
-    """The names of what is installed."""
-    return {name.partition("-")[0] for name in distributions(venv)}
 
 
 EVERYTHING = """[packages]
@@ -138,7 +111,7 @@ def test_app_with_everything(
         assert f"Python {minor}" in built.log
         assert "Pipfile.lock" in built.log.partition("\n")[0]
         assert names(built.venv) == PACKAGES | more
-        compare(built, empty_venv, pipenv, *options)
+        compare(built, empty_venv, pipenv.sync, *options)
 
 
 def test_every_kind_of_source(
@@ -164,7 +137,7 @@ kept = {{path = "./wheels/{wheel}"}}
         "by_git", "by_url", "plain", "live", "kept", "base", "ring", "deep", "cache",
     }  # fmt: skip
     assert "by-git (from version control)" in built.log
-    compare(built, empty_venv, pipenv)
+    compare(built, empty_venv, pipenv.sync)
     # The editable one's code is no input; the other's is.
     (app / "libs" / "live" / "src" / "live.py").write_text("version = '2'\n")
     assert "Reusing packages" in build(app, keep=True).passed().log
@@ -201,7 +174,7 @@ def test_several_sources(
     assert distributions(built.venv) == {"base-1.0", "secret-1.0", "both-1.0", "writer-1.0"}
     both = next(built.venv.glob("lib/*/site-packages/both.py"))
     assert both.read_text() == "version = 'ours'\n"
-    compare(built, empty_venv, pipenv, **variables)
+    compare(built, empty_venv, pipenv.sync, **variables)
     build(app).failed("index-variable-missing", "OUR_USER", "ours")
     # Without a hash, and beside an index of the build's own, its source is what it is held to.
     lock = app / "Pipfile.lock"
@@ -214,7 +187,7 @@ def test_several_sources(
     both = next(built.venv.glob("lib/*/site-packages/both.py"))
     assert both.read_text() == "version = 'ours'\n"
     assert market.private.password not in built.log
-    compare(built, empty_venv, pipenv, **variables)
+    compare(built, empty_venv, pipenv.sync, **variables)
     lock.write_text(hashed)
     refused = build(app, OUR_USER="alice", OUR_PASSWORD="wr0ng-pass")
     assert refused.code == 1
@@ -239,7 +212,7 @@ def test_what_pipenv_does_not_pin(
     locked = json.loads((app / "Pipfile.lock").read_text())["default"]["forked"]
     assert "hashes" not in locked, locked
     built = build(app).passed()
-    compare(built, empty_venv, pipenv)
+    compare(built, empty_venv, pipenv.sync)
 
 
 def test_app_answers(space: Workspace, market: Market, pipenv: Pipenv, app: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import zipfile
 from collections.abc import Callable, Mapping
 from importlib.metadata import Distribution as Installed
@@ -11,13 +10,15 @@ from pathlib import Path
 import pytest
 from tests.managers.conftest import (
     SERVER,
+    AppTool,
     Builder,
     Built,
     answer,
     assert_same_installation,
     checked_run,
+    compare,
     distributions,
-    plain_environment,
+    names,
     reads,
     write_files,
 )
@@ -31,36 +32,27 @@ SOURCE = '[[tool.poetry.source]]\nname = "main"\nurl = "{url}"\npriority = "prim
 OLD_SOURCE = SOURCE.replace('priority = "primary"', "default = true")
 
 
-class Poetry:
+class Poetry(AppTool):
     """A Poetry, on one app. `installing` is the one that installs its locks."""
 
     def __init__(
         self, command: Path, author: Path, app: Path, home: Path, installing: Path | None = None
     ) -> None:
-        self.command, self.author, self.app = command, author, app
-        self.installing = installing or command
-        self.environ = {
-            **plain_environment(home),
+        variables = {
             "POETRY_CACHE_DIR": str(home / "cache"),
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
             "NO_COLOR": "1",
         }
+        super().__init__(command, author, app, home, variables)
+        self.installing = installing or command
 
     def lock(self, **variables: str) -> None:
         """`poetry lock`, as the app's author runs it."""
-        environ = {**self.environ, "VIRTUAL_ENV": str(self.author), **variables}
-        checked_run([self.command, "lock"], env=environ, cwd=self.app)
+        self.run(self.author, "lock", **variables)
 
     def is_fresh(self) -> bool:
         """What `poetry check --lock` says of the lock, whatever it says of the manifest."""
-        done = subprocess.run(
-            [self.command, "check", "--lock"],
-            env={**self.environ, "VIRTUAL_ENV": str(self.author)},
-            cwd=self.app,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self.ask("check", "--lock")
         return "poetry.lock was last generated" not in done.stdout + done.stderr
 
     def sync(self, venv: Path, *options: str, **variables: str) -> None:
@@ -95,20 +87,6 @@ def poetry(poetry_of: Callable[[str], Poetry]) -> Poetry:
 def manifest(market: Market, text: str, *, source: str = SOURCE) -> str:
     """A pyproject.toml with the loopback index in the public one's place."""
     return f"{text}\n{source.format(url=market.index.url)}"
-
-
-def compare(
-    built: Built, empty_venv: Callable[[Built], Path], poetry: Poetry, *options: str, **given: str
-) -> None:
-    """Have Poetry install the same lock beside it, and hold the two to each other."""
-    venv = empty_venv(built)
-    poetry.sync(venv, *options, **given)
-    assert_same_installation(built.venv, venv)
-
-
-def names(venv: Path) -> set[str]:
-    """The names of what is installed."""
-    return {name.partition("-")[0] for name in distributions(venv)}
 
 
 PACKAGE = """[tool.poetry]
@@ -165,7 +143,7 @@ def test_app_with_everything(
     ):
         built = build(app, **variables).passed()
         assert names(built.venv) == PACKAGES | more
-        compare(built, empty_venv, poetry, *options)
+        compare(built, empty_venv, poetry.sync, *options)
 
 
 def test_every_kind_of_source(
@@ -192,7 +170,7 @@ kept = {{path = "wheels/{wheel}"}}
         "by_git", "by_url", "plain", "live", "kept", "base", "ring", "deep", "cache",
     }  # fmt: skip
     assert "by-git (from version control)" in built.log
-    compare(built, empty_venv, poetry)
+    compare(built, empty_venv, poetry.sync)
     # The editable one's code is no input; the other's is.
     (app / "libs" / "live" / "src" / "live.py").write_text("version = '2'\n")
     assert "Reusing packages" in build(app, keep=True).passed().log
@@ -234,7 +212,7 @@ priority = "explicit"
     assert distributions(built.venv) == {"base-1.0", "secret-1.0", "both-1.0", "writer-1.0"}
     both = next(built.venv.glob("lib/*/site-packages/both.py"))
     assert both.read_text() == "version = 'ours'\n"
-    compare(built, empty_venv, poetry, **variables)
+    compare(built, empty_venv, poetry.sync, **variables)
     refused = build(app, **{**variables, "POETRY_HTTP_BASIC_OUR_OWN_PASSWORD": "wr0ng-pass"})
     assert refused.code == 1
     assert f"The index {market.private.url.rstrip('/')} refused" in refused.log, refused.log

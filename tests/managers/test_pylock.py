@@ -17,7 +17,7 @@ from tests.managers.conftest import (
     answer,
     assert_same_installation,
     checked_run,
-    distributions,
+    names,
     plain_environment,
     write_files,
 )
@@ -88,11 +88,6 @@ def standard_selection(built: Built, path: Path, **chosen: Sequence[str]) -> set
         dependency_groups=[*(parsed.default_groups or ()), *chosen.get("groups", ())],
     )
     return {package.name.replace("-", "_") for package, _ in selected}
-
-
-def names(venv: Path) -> set[str]:
-    """The names of what is installed."""
-    return {name.partition("-")[0] for name in distributions(venv)}
 
 
 def compare(

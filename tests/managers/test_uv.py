@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from tests.managers.conftest import (
     Builder,
     Built,
     answer,
-    assert_same_installation,
     checked_run,
+    compare,
     distributions,
     plain_environment,
     write_files,
@@ -98,15 +99,6 @@ def write_project(folder: Path, dist: Distribution, manifest: str) -> None:
     write_files(folder, {**source_files(dist), "pyproject.toml": manifest})
 
 
-def compare(
-    built: Built, empty_venv: Callable[[Built], Path], uv_on: Uv, *options: str, **given: str
-) -> None:
-    """Have uv install the same lock beside it, and hold the two to each other."""
-    venv = empty_venv(built)
-    uv_on.sync(built, venv, *options, **given)
-    assert_same_installation(built.venv, venv)
-
-
 def test_app_with_everything(
     build: Builder,
     empty_venv: Callable[[Built], Path],
@@ -145,11 +137,11 @@ def test_app_with_everything(
     built = build(app).passed()
     assert distributions(built.venv) == {"web-1.0", "base-1.5", "speedup-1.0", "driver-1.0"}
     without_groups = distributions(built.venv)
-    compare(built, empty_venv, uv_on)
+    compare(built, empty_venv, partial(uv_on.sync, built))
 
     with_groups = build(app, BP_PYTHON_GROUPS="lint").passed()
     assert distributions(with_groups.venv) - without_groups == {"linter-1.0"}
-    compare(with_groups, empty_venv, uv_on, "--group", "lint")
+    compare(with_groups, empty_venv, partial(uv_on.sync, with_groups), "--group", "lint")
 
 
 def test_every_kind_of_source(
@@ -188,7 +180,7 @@ def test_every_kind_of_source(
         "by_git", "by_url", "plain", "live", "kept", "base", "shop",
     }  # fmt: skip
     assert "no hash vouches for by-git (from version control)" in built.log
-    compare(built, empty_venv, uv_on)
+    compare(built, empty_venv, partial(uv_on.sync, built))
     # The editable ones' code is no input; that of the others is.
     (app / "libs" / "live" / "src" / "live.py").write_text("version = '2'\n")
     assert "Reusing packages" in build(app, keep=True).passed().log
@@ -252,7 +244,7 @@ def test_workspace(
     uv_on.lock()
     built = build(app, **variables).passed()
     assert {name.partition("-")[0] for name in distributions(built.venv)} == expected
-    compare(built, empty_venv, uv_on, *options, folder=folder)
+    compare(built, empty_venv, partial(uv_on.sync, built), *options, folder=folder)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +323,7 @@ def test_indexes(
     built = build(app, **credentials).passed()
     assert other_index.password not in built.log
     assert next(built.venv.glob("lib/*/site-packages/both.py")).read_text() == ours["both.py"]
-    compare(built, empty_venv, uv_on, **credentials)
+    compare(built, empty_venv, partial(uv_on.sync, built), **credentials)
     refused = build(app, UV_INDEX_OUR_OWN_USERNAME="alice", UV_INDEX_OUR_OWN_PASSWORD="wr0ng-pass")
     assert refused.code == 1
     assert "401" in refused.log
@@ -363,7 +355,7 @@ def test_replacement_index(
     assert sorted(other_index.downloads()) == ["base-1.0-py3-none-any.whl", "made-1.0.tar.gz"]
     assert other_index.password not in built.log
     index.offline = False
-    compare(built, empty_venv, uv_on)
+    compare(built, empty_venv, partial(uv_on.sync, built))
     # A replacement that has other files under the same names is found out.
     other_index.add(
         write_wheel(Distribution(name="base", files={"base.py": "evil = 1\n"}), workplace / "evil")
@@ -400,7 +392,7 @@ def test_forks_and_flat_index(
     uv_on.lock()
     built = build(app).passed()
     assert distributions(built.venv) == {"base-1.0", "flat-1.0"}
-    compare(built, empty_venv, uv_on)
+    compare(built, empty_venv, partial(uv_on.sync, built))
 
 
 def test_not_a_package(
@@ -419,7 +411,7 @@ def test_not_a_package(
     uv_on.lock()
     built = build(app, BP_PYTHON_EXTRAS="pg").passed()
     assert distributions(built.venv) == {"base-1.0", "driver-1.0"}
-    compare(built, empty_venv, uv_on, "--extra", "pg")
+    compare(built, empty_venv, partial(uv_on.sync, built), "--extra", "pg")
 
 
 def small(app: Path, index: SimpleIndex, uv_on: Uv, workplace: Path, rest: str = "") -> Path:
