@@ -407,7 +407,7 @@ HEADS: Mapping[str, tuple[str, str, str]] = {
         "lock-environment",
         "win32",
     ),
-    "another Python": ('requires-python = ">=3.99"', "python-version-", ">=3.99"),
+    "another Python": ('requires-python = ">=3.99"', "python-range-empty]", ">=3.99"),
 }
 
 
