@@ -13,13 +13,15 @@ OFFLINE ?=
 RELEASES ?=
 ROUNDS ?= 3
 PUBLISH ?=
+# A module's tests stay together: they share what was made once for them.
+PARALLEL := -n auto --dist loadscope
 
 .PHONY: help venv demo image package release-list runtime-archive bench check test test-unit test-fuzz fuzz test-lifecycle test-managers test-security test-pack test-kpack clean buildpackage release-list-latest release
 
 # Runs a suite, and notes how long it took for the summary of `make test` and .ci/run.
 # What fails is run once more by itself: a loaded machine may have been too slow for a time-out.
 define suite
-@mkdir -p build; started=$$(date +%s); $(PY) -m pytest $(1) -q || $(PY) -m pytest $(1) -q --last-failed; code=$$?; \
+@mkdir -p build; started=$$(date +%s); $(PY) -m pytest $(1) -q $(2) || $(PY) -m pytest $(1) -q --last-failed; code=$$?; \
 took="$@: $$(($$(date +%s) - started)) s"; echo "$$took"; echo "$$took" >> build/times.txt; exit $$code
 endef
 
@@ -84,7 +86,7 @@ test: ## everything, with a summary of the times
 	code=$$?; cat build/times.txt 2>/dev/null; exit $$code
 
 test-unit: venv ## tables and properties: no network, no processes
-	$(call suite,tests/unit)
+	$(call suite,tests/unit,$(PARALLEL))
 
 test-fuzz: venv ## odd files for every parser, a few of each
 	$(call suite,tests/fuzz)
@@ -93,13 +95,13 @@ fuzz: venv ## odd files for every parser, for SECONDS
 	FUZZ_SECONDS=$(SECONDS) $(PY) -m pytest tests/fuzz -q -k odd_file -o timeout=0
 
 test-lifecycle: venv ## the real lifecycle on this machine
-	$(call suite,tests/lifecycle)
+	$(call suite,tests/lifecycle,$(PARALLEL))
 
 test-managers: venv ## each package manager's lock, held to the tool itself
-	$(call suite,tests/managers)
+	$(call suite,tests/managers,$(PARALLEL))
 
 test-security: venv ## secrets, faults, hostile apps
-	$(call suite,tests/security)
+	$(call suite,tests/security,$(PARALLEL))
 
 test-pack: venv ## pack and Docker
 	$(call suite,tests/pack)

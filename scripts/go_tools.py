@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 TOOLS_DIR = Path(__file__).resolve().parent.parent / "tools"
@@ -24,6 +26,15 @@ def cache_dir() -> Path:
         return Path(chosen).resolve()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "pycnb"
+
+
+@contextmanager
+def made_once(target: Path) -> Iterator[None]:
+    """Hold the lock of `target`, so that only one process makes it; the others wait."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / f".{target.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def module_version(name: str, module: str) -> str:
@@ -55,29 +66,25 @@ def ensure_tools(
     sums = (module_dir / "go.mod").read_bytes() + (module_dir / "go.sum").read_bytes()
     digest = hashlib.sha256("\0".join((*programs, flags(version))).encode() + sums).hexdigest()
     final = cache_dir() / f"{name}-{version}-{digest[:12]}"
-    if final.is_dir():
-        return final
-    if shutil.which("go") is None:
-        raise GoToolError(f"Go (1.25 or newer) is needed to build {name}; none is on PATH.")
-    log(f"Building {name} {version} (once; about {minutes} min)")
-    final.parent.mkdir(parents=True, exist_ok=True)
-    # Built beside its final place and renamed: nobody ever sees half of it.
-    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=final.parent) as work:
-        out = Path(work) / "out"
-        out.mkdir()
-        packages = [
-            program if program.startswith("./") else f"{module}/{program}".rstrip("/")
-            for program in programs
-        ]
-        _go_build(module_dir, f"{out}/", f"-s -w {flags(version)}".strip(), packages)
-        for link, target in (links or {}).items():
-            (out / link).symlink_to(target)
-        out.chmod(0o755)
-        try:
+    with made_once(final):
+        if final.is_dir():
+            return final
+        if shutil.which("go") is None:
+            raise GoToolError(f"Go (1.25 or newer) is needed to build {name}; none is on PATH.")
+        log(f"Building {name} {version} (once; about {minutes} min)")
+        # Built beside its final place and renamed: nobody ever sees half of it.
+        with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=final.parent) as work:
+            out = Path(work) / "out"
+            out.mkdir()
+            packages = [
+                program if program.startswith("./") else f"{module}/{program}".rstrip("/")
+                for program in programs
+            ]
+            _go_build(module_dir, f"{out}/", f"-s -w {flags(version)}".strip(), packages)
+            for link, target in (links or {}).items():
+                (out / link).symlink_to(target)
+            out.chmod(0o755)
             out.rename(final)
-        except OSError:
-            if not final.is_dir():  # else another build was faster
-                raise
     return final
 
 

@@ -19,7 +19,7 @@ from tests.managers.simple_index import SimpleIndex
 
 import host_python
 from cnb.toml import read_toml
-from go_tools import cache_dir
+from go_tools import cache_dir, made_once
 from local_platform import Workspace, create, free_port, get, started
 from python_buildpack.app_files import AppFiles
 from python_buildpack.errors import UserError
@@ -201,22 +201,24 @@ def tool(uv: Path) -> Callable[[str], Path]:
         requirements = ROOT / "requirements" / f"tool-{name}.txt"
         digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
         target = cache_dir() / "tools" / f"{name}-{digest}"
-        if (target / "bin" / name.partition("-")[0]).exists():
-            return target / "bin"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(target, ignore_errors=True)
-        python = host_python.find_host_python()
-        checked_run(
-            [uv, "venv", "--no-config", "--no-python-downloads", "--python", python, target],
-            env=os.environ,
-        )
-        checked_run(
-            [
-                uv, "pip", "install", "--no-config", "--require-hashes", "--compile-bytecode",
-                "--python", target / "bin" / "python", "-r", requirements,
-            ],
-            env=os.environ,
-        )  # fmt: skip
+        done = target / ".complete"
+        with made_once(target):
+            if done.exists():
+                return target / "bin"
+            shutil.rmtree(target, ignore_errors=True)
+            python = host_python.find_host_python()
+            checked_run(
+                [uv, "venv", "--no-config", "--no-python-downloads", "--python", python, target],
+                env=os.environ,
+            )
+            checked_run(
+                [
+                    uv, "pip", "install", "--no-config", "--require-hashes", "--compile-bytecode",
+                    "--python", target / "bin" / "python", "-r", requirements,
+                ],
+                env=os.environ,
+            )  # fmt: skip
+            done.touch()
         return target / "bin"
 
     return install
