@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from python_buildpack import collectstatic_causes, errors, hints
+from python_buildpack import errors, hints
+from python_buildpack.app_steps import collectstatic_causes
 from python_buildpack.errors import UserError
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "errors.md"

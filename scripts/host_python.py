@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.version import Version
 
 import runtime_archive
-from python_buildpack.releases import DEFAULT_MINOR
+from python_buildpack.runtime.releases import DEFAULT_MINOR
 
 OLDEST = Version("3.10")
 

@@ -22,9 +22,9 @@ import runtime_archive
 from cnb.toml import read_toml
 from package_runtimes import PackageError as PackageError
 from package_runtimes import RuntimeSource, from_archives, from_host
-from python_buildpack import runtime
 from python_buildpack.errors import UserError
-from python_buildpack.releases import Release
+from python_buildpack.runtime import contents
+from python_buildpack.runtime.releases import Release
 
 ROOT = Path(__file__).resolve().parent.parent
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -136,11 +136,11 @@ def provide_runtime(
 ) -> None:
     """A runtime as the buildpack copies it into a layer: unpacked, trimmed, byte-compiled."""
     archive = source.archive(release)
-    runtime.unpack(archive, folder / "cpython")
+    contents.unpack(archive, folder / "cpython")
     if "install_only_stripped" not in archive.name:
-        runtime.strip_tree(folder / "cpython")
-    minor = runtime.find_minor(folder / "cpython", archive.name)
-    runtime.compile_runtime(folder / "cpython", minor, interpreter(folder, work, source, release))
+        contents.strip_tree(folder / "cpython")
+    minor = contents.find_minor(folder / "cpython", archive.name)
+    contents.compile_runtime(folder / "cpython", minor, interpreter(folder, work, source, release))
     (folder / "release.json").write_text(json.dumps(asdict(release), indent=2) + "\n")
 
 
@@ -152,7 +152,7 @@ def interpreter(folder: Path, work: Path, source: RuntimeSource, release: Releas
         return folder / "cpython" / "bin" / name
     root = work / "interpreters" / release.name
     if not root.exists():
-        runtime.unpack(source.archive(source.newest(release.name, here)), root)
+        contents.unpack(source.archive(source.newest(release.name, here)), root)
     return root / "bin" / name
 
 

@@ -15,7 +15,7 @@ from go_tools import cache_dir
 from host_python import NoPython, find_host_python
 from python_buildpack.fetch import download
 from python_buildpack.log import Log
-from python_buildpack.releases import (
+from python_buildpack.runtime.releases import (
     DEFAULT_MINOR,
     FORMAT,
     Release,

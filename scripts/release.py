@@ -24,17 +24,17 @@ import package
 from buildpackage import pack_file
 from go_tools import GoToolError
 from pack_cli import ensure_pack, pack_on_path
-from python_buildpack.components import (
+from python_buildpack.describe.components import (
     Bill,
     Component,
     package_components,
     runtime_component,
 )
-from python_buildpack.cyclonedx import cyclonedx
-from python_buildpack.distribution import Distribution
+from python_buildpack.describe.cyclonedx import cyclonedx
+from python_buildpack.describe.licences import Licence
 from python_buildpack.errors import UserError
-from python_buildpack.licences import Licence
-from python_buildpack.releases import Release
+from python_buildpack.packages.distribution import Distribution
+from python_buildpack.runtime.releases import Release
 
 UNRELEASED = "## Unreleased"
 # The files that name the version, as a value or within the name of a package.

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from python_buildpack import runtime
+from python_buildpack.runtime import contents
 
 # Part of glibc and of every run image.
 SYSTEM_LIBRARIES = re.compile(
@@ -88,7 +88,7 @@ def pack(python: str, out: Path) -> dict[str, Any]:
         root = Path(work) / "python"
         copy_installation(facts, root)
         bundle_libraries(root, Path(facts["prefix"]) / "lib")
-        runtime.strip_tree(root)
+        contents.strip_tree(root)
         partial = out / (name + ".part")
         write_archive(root, partial)
         digest = hashlib.sha256(partial.read_bytes()).hexdigest()
@@ -121,7 +121,7 @@ def pack_untrimmed(python: str, out: Path, *, tests: bool) -> Path:
         root = Path(work) / "python"
         copy_installation(facts, root, keep)
         bundle_libraries(root, Path(facts["prefix"]) / "lib")
-        runtime.strip_tree(root)
+        contents.strip_tree(root)
         archive = out / f"untrimmed-{'with' if tests else 'without'}-tests.tar.gz"
         write_archive(root, archive)
     return archive
@@ -132,7 +132,7 @@ _TESTS = re.compile(r".*\.a|lib/python3\.\d+t?/(.*/)?tests?/.*")
 
 
 def copy_installation(
-    facts: dict[str, Any], root: Path, keep: Callable[[str], bool] = runtime.is_kept
+    facts: dict[str, Any], root: Path, keep: Callable[[str], bool] = contents.is_kept
 ) -> None:
     """The interpreter, its standard library, headers and libpython below `root`, trimmed."""
     minor = facts["minor"]

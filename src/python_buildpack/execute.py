@@ -21,29 +21,36 @@ from cnb.layers import (
     write_layer_toml,
 )
 from cnb.sbom import remove_sbom
-from python_buildpack import errors, launch, layers, venv
-from python_buildpack.distribution import Distribution
+from python_buildpack import errors, layers
+from python_buildpack.describe.report import LayerFacts, facts_table, read_facts
+from python_buildpack.describe.sizes import directory_size, largest_packages
+from python_buildpack.describe.summary import megabytes, plural
 from python_buildpack.fetch import download
-from python_buildpack.index_access import Access, grant, secrets, with_netrc
 from python_buildpack.kept_trees import keep_tree, restore_tree
+from python_buildpack.launch import processes
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
-from python_buildpack.mirrors import replaced_url
-from python_buildpack.package_sources import AppIndexes, PackageSources, app_indexes, parse_source
+from python_buildpack.packages import venv
+from python_buildpack.packages.distribution import Distribution
+from python_buildpack.packages.index_access import Access, grant, secrets, with_netrc
+from python_buildpack.packages.package_sources import (
+    AppIndexes,
+    PackageSources,
+    app_indexes,
+    parse_source,
+)
+from python_buildpack.packages.resolution import installed_artifact
+from python_buildpack.packages.tools import Tools
 from python_buildpack.plan import Plan
 from python_buildpack.project import Project
-from python_buildpack.releases import Release
-from python_buildpack.report import LayerFacts, facts_table, read_facts
-from python_buildpack.resolution import installed_artifact
-from python_buildpack.runtime import copy_runtime, install_runtime, link_interpreter
+from python_buildpack.runtime.contents import copy_runtime, install_runtime, link_interpreter
+from python_buildpack.runtime.mirrors import replaced_url
+from python_buildpack.runtime.releases import Release
 from python_buildpack.settings import Settings
-from python_buildpack.sizes import directory_size, largest_packages
-from python_buildpack.summary import megabytes, plural
-from python_buildpack.tools import Tools
 
 # What a build that changes nothing does not need is imported where it is used.
 if TYPE_CHECKING:
-    from python_buildpack import installer
+    from python_buildpack.packages import installer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,7 +290,7 @@ def provide_packages(shop: Workshop) -> tuple[Mapping[str, str], LayerFacts]:
             installed = _install(shop, shop.project.packages.install, python)
         _write_launch_support(shop)
         if "debugpy" in installed.versions:
-            from python_buildpack import debug_hook
+            from python_buildpack.in_image import debug_hook
 
             venv.write_start_up_hook(
                 shop.venv_dir, debug_hook.MODULE, debug_hook.PTH, debug_hook.__file__
@@ -310,8 +317,8 @@ def provide_packages(shop: Workshop) -> tuple[Mapping[str, str], LayerFacts]:
 
 def _write_python_sbom(shop: Workshop) -> None:
     if shop.settings.sbom:
-        from python_buildpack.components import runtime_component
-        from python_buildpack.sbom import write_layer_sbom
+        from python_buildpack.describe.components import runtime_component
+        from python_buildpack.describe.sbom import write_layer_sbom
 
         write_layer_sbom(
             shop.context.layers_dir,
@@ -324,9 +331,9 @@ def _write_python_sbom(shop: Workshop) -> None:
 
 def _write_packages_sbom(shop: Workshop, installed: Installed) -> None:
     if shop.settings.sbom:
-        from python_buildpack.components import package_components
-        from python_buildpack.pylock_selection import target_environment
-        from python_buildpack.sbom import write_layer_sbom
+        from python_buildpack.describe.components import package_components
+        from python_buildpack.describe.sbom import write_layer_sbom
+        from python_buildpack.packages.pylock_selection import target_environment
 
         install = shop.project.packages.install
         # The lines of a lock name everything, so they say nothing of what was asked for.
@@ -358,7 +365,7 @@ def read_restored_venv(shop: Workshop) -> dict[str, Any]:
 
 
 def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed:
-    from python_buildpack import installer
+    from python_buildpack.packages import installer
 
     shop.log.info(f"with {shop.plan.installer}: {shop.plan.installer_reason}")
     install = make_install(shop, install_set, python)
@@ -387,7 +394,7 @@ def make_install(
     shop: Workshop, install_set: InstallSet, python: Path, *, again: Mapping[str, str] | None = None
 ) -> installer.Install:
     """What the installer is given. `again`: the versions to install once more, for one step."""
-    from python_buildpack import installer
+    from python_buildpack.packages import installer
 
     plan = shop.plan
     access, offline = _access(shop, install_set)
@@ -413,7 +420,7 @@ def make_install(
 
 
 def _warn_of_missing_libraries(shop: Workshop) -> None:
-    from python_buildpack.shared_libraries import missing_libraries
+    from python_buildpack.packages.shared_libraries import missing_libraries
 
     runtime = shop.python_dir / "cpython" / "lib"
     provided = [path.name for path in runtime.glob("*.so*")]
@@ -454,14 +461,13 @@ def _access(shop: Workshop, install_set: InstallSet) -> tuple[Access, Access | N
 
 def _write_launch_support(shop: Workshop) -> None:
     from cnb.exec_d import install_exec_d
-    from python_buildpack import launch_wrapper
-    from python_buildpack.exec_d import launch_variables
+    from python_buildpack.in_image import launch_variables, launch_wrapper
 
-    files: tuple[EnvFile, ...] = launch.launch_environment(
+    files: tuple[EnvFile, ...] = processes.launch_environment(
         str(shop.venv_dir), str(shop.project.root)
     )
     write_layer_env(shop.venv_dir, files)
-    wrapper = shop.venv_dir / launch.WRAPPER
+    wrapper = shop.venv_dir / processes.WRAPPER
     wrapper.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(launch_wrapper.__file__, wrapper)
     script = shop.work_dir / "launch-variables"

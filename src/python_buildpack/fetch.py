@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from python_buildpack import errors
 from python_buildpack.log import Log
-from python_buildpack.mirrors import mirrored
 from python_buildpack.redact import redact
+from python_buildpack.runtime.mirrors import mirrored
 
 if TYPE_CHECKING:
     import requests

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TextIO
 
+from python_buildpack.describe.report import Step
 from python_buildpack.errors import UserError
 from python_buildpack.redact import hider, redact
-from python_buildpack.report import Step
 
 # Seconds of work after which it says how far it is, and then between such lines.
 PATIENCE = (2.0, 3.0, 5.0, 10.0, 20.0, 30.0)

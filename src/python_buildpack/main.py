@@ -15,7 +15,12 @@ from cnb import exit_codes
 from cnb.build import BuildContext, read_build_context
 from cnb.layers import UnreadableLayer, read_layer_metadata
 from python_buildpack import errors, layers
-from python_buildpack.describe import describe, summarize
+from python_buildpack.app_steps.hooks import POST_COMPILE, PRE_COMPILE, find_hook
+from python_buildpack.app_steps.prepare_app import prepare_app, run_pre_compile
+from python_buildpack.describe.image import describe, summarize
+from python_buildpack.describe.report import build_report
+from python_buildpack.describe.report_file import write_report
+from python_buildpack.describe.termination_message import leave_termination_message
 from python_buildpack.execute import (
     Workshop,
     provide_packages,
@@ -24,22 +29,17 @@ from python_buildpack.execute import (
     work_directory,
 )
 from python_buildpack.forbidden import refuse_forbidden
-from python_buildpack.hooks import POST_COMPILE, PRE_COMPILE, find_hook
-from python_buildpack.index_access import secrets, with_netrc, write_certificates
 from python_buildpack.log import Log, wants_colour
-from python_buildpack.package_sources import read_package_sources
+from python_buildpack.packages.index_access import secrets, with_netrc, write_certificates
+from python_buildpack.packages.package_sources import read_package_sources
+from python_buildpack.packages.tools import find_tools
 from python_buildpack.plan import Restored, make_plan
-from python_buildpack.prepare_app import prepare_app, run_pre_compile
 from python_buildpack.project import read_project
-from python_buildpack.releases import ReleaseList, builtin_list, load_list
-from python_buildpack.report import build_report
-from python_buildpack.report_file import write_report
 from python_buildpack.run import Terminated, end_on_sigterm
-from python_buildpack.runtime import TRIM_RECIPE
+from python_buildpack.runtime.contents import TRIM_RECIPE
+from python_buildpack.runtime.releases import ReleaseList, builtin_list, load_list
+from python_buildpack.runtime.versions import Target
 from python_buildpack.settings import Settings, given_settings, read_settings
-from python_buildpack.termination_message import leave_termination_message
-from python_buildpack.tools import find_tools
-from python_buildpack.versions import Target
 
 _NAMES_SHOWN = 50  # files of the app's root, at debug level
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnb.buildpack_plan import PlanEntry, wishes
-from python_buildpack import layers, versions
+from python_buildpack import layers
 from python_buildpack.layers import Decision, PythonKey, VenvKey
-from python_buildpack.package_sources import PackageSources
+from python_buildpack.packages.package_sources import PackageSources
 from python_buildpack.project import Project
 from python_buildpack.redact import without_tokens
-from python_buildpack.releases import Release, ReleaseList
+from python_buildpack.runtime import versions
+from python_buildpack.runtime.releases import Release, ReleaseList
 from python_buildpack.settings import Settings
 
 INSTALL_RECIPE = 4  # raise it when the bytes of installed packages, or what is beside them, change

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from python_buildpack.app_files import AppFiles
-from python_buildpack.app_layout import (
+from python_buildpack.app.files import AppFiles
+from python_buildpack.app.layout import (
     committed_environments,
     committed_warnings,
     project_root,
     refuse_committed_programs,
 )
-from python_buildpack.local_wheels import LocalWheels, find_local_wheels
+from python_buildpack.launch.procfile import ProcfileEntry, parse_procfile
 from python_buildpack.managers import read_packages
 from python_buildpack.managers.declaration import Declaration
-from python_buildpack.procfile import ProcfileEntry, parse_procfile
+from python_buildpack.packages.local_wheels import LocalWheels, find_local_wheels
+from python_buildpack.runtime.version_request import read_version_requests
+from python_buildpack.runtime.versions import Requests
 from python_buildpack.settings import Settings
-from python_buildpack.version_request import read_version_requests
-from python_buildpack.versions import Requests
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,38 +23,43 @@ from cnb.bindings import read_bindings
 from cnb.buildpack_plan import read_buildpack_plan
 from cnb.launch import write_launch_toml
 from cnb.layers import LayerTypes, write_layer_toml
-from python_buildpack import detection, layers, venv
-from python_buildpack.app_facts import read_app_facts
-from python_buildpack.app_files import AppFiles
-from python_buildpack.components import direct_names, package_components
-from python_buildpack.django_static import find_django_project
+from python_buildpack import detection, layers
+from python_buildpack.app.facts import read_app_facts
+from python_buildpack.app.files import AppFiles
+from python_buildpack.app_steps.django_static import find_django_project
+from python_buildpack.app_steps.nltk_data import read_index
+from python_buildpack.app_steps.nltk_index import parse_nltk_txt, wanted_packages
+from python_buildpack.describe.components import direct_names, package_components
 from python_buildpack.errors import UserError
 from python_buildpack.fetch import netrc_login
 from python_buildpack.forbidden import refuse_forbidden
-from python_buildpack.index_access import grant, secrets
-from python_buildpack.launch import LaunchInputs, plan_launch
-from python_buildpack.launch_wrapper import command, expand
+from python_buildpack.in_image.launch_wrapper import command, expand
+from python_buildpack.launch.processes import LaunchInputs, plan_launch
 from python_buildpack.log import Log
 from python_buildpack.main import restored
 from python_buildpack.managers import pdm_hash, pipenv, poetry
 from python_buildpack.managers.lock_fields import Fields
-from python_buildpack.mirrors import replaced_url
-from python_buildpack.nltk_data import read_index
-from python_buildpack.nltk_index import parse_nltk_txt, wanted_packages
-from python_buildpack.package_sources import app_indexes, parse_source, read_package_sources
-from python_buildpack.plan import Plan, make_plan
-from python_buildpack.project import Project, read_project
-from python_buildpack.pylock_selection import (
+from python_buildpack.packages import venv
+from python_buildpack.packages.index_access import grant, secrets
+from python_buildpack.packages.package_sources import (
+    app_indexes,
+    parse_source,
+    read_package_sources,
+)
+from python_buildpack.packages.pylock_selection import (
     requirement_lines,
     select_packages,
     target_environment,
 )
+from python_buildpack.packages.shared_libraries import missing_libraries
+from python_buildpack.packages.time_zones import user_of_time_zones
+from python_buildpack.plan import Plan, make_plan
+from python_buildpack.project import Project, read_project
 from python_buildpack.redact import hider, redact, without_credentials, without_tokens
-from python_buildpack.releases import builtin_list, load_list
+from python_buildpack.runtime.mirrors import replaced_url
+from python_buildpack.runtime.releases import builtin_list, load_list
+from python_buildpack.runtime.versions import Target as Machine
 from python_buildpack.settings import TABLE, read_settings
-from python_buildpack.shared_libraries import missing_libraries
-from python_buildpack.time_zones import user_of_time_zones
-from python_buildpack.versions import Target as Machine
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -21,7 +21,7 @@ import local_platform
 import oci_layout
 import package
 from local_platform import APP_IMAGE, Workspace, create
-from python_buildpack.releases import DEFAULT_MINOR
+from python_buildpack.runtime.releases import DEFAULT_MINOR
 
 DETECT = """#!/bin/sh
 [ -f asset.txt ] || exit 100

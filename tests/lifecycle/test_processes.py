@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from tests.lifecycle.conftest import EXAMPLES
 from tests.unit.test_procfile import COMMANDS
 
-import python_buildpack.launch_wrapper
+import python_buildpack.in_image.launch_wrapper
 from local_platform import Workspace, launch_environment, run_builder
-from python_buildpack.procfile import direct_words
+from python_buildpack.launch.procfile import direct_words
 
 SHOW = "import json, os, sys; print(json.dumps([sys.argv[1:], os.environ.get('EXTRA'), os.getcwd()]))\n"
 PROCFILE = """\
@@ -152,7 +152,7 @@ def test_direct_commands_are_what_the_shell_makes_of_them(tmp_path: Path, text: 
         by_shell = subprocess.run(
             ["sh", "-c", command], env=ENVIRON, cwd=tmp_path, capture_output=True, check=False
         )
-        wrapper = python_buildpack.launch_wrapper.__file__
+        wrapper = python_buildpack.in_image.launch_wrapper.__file__
         by_us = subprocess.run(
             [sys.executable, "-IS", wrapper, str(len(words)), *words],
             env=ENVIRON, cwd=tmp_path, capture_output=True, check=False,

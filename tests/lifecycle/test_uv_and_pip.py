@@ -25,7 +25,7 @@ import pytest
 from tests.lifecycle.conftest import Host
 
 from cnb.toml import read_toml
-from python_buildpack.venv import installed_distributions
+from python_buildpack.packages.venv import installed_distributions
 
 # What is not compared, and why. Patterns of paths below the venv layer.
 EXCLUDED: dict[str, str] = {

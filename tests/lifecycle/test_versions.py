@@ -23,7 +23,7 @@ import host_python
 import oci_layout
 import runtime_archive
 from local_platform import APP_IMAGE, BUILDPACK_ID, Workspace, create
-from python_buildpack.releases import DEFAULT_MINOR
+from python_buildpack.runtime.releases import DEFAULT_MINOR
 
 Entry = dict[str, Any]
 WARNING = " !     Warning: "
@@ -87,7 +87,7 @@ def upgrade(space: Workspace, default: str) -> None:
     link = next((space.root / "buildpacks" / BUILDPACK_ID).iterdir())
     made = space.root.parent / f"{space.root.name}-next"
     shutil.copytree(link.resolve(), made, symlinks=True, copy_function=os.link)
-    module = made / "src" / "python_buildpack" / "releases.py"
+    module = made / "src" / "python_buildpack" / "runtime" / "releases.py"
     changed = module.read_text().replace(
         f'DEFAULT_MINOR = "{DEFAULT_MINOR}"', f'DEFAULT_MINOR = "{default}"'
     )

@@ -21,7 +21,7 @@ import host_python
 from cnb.toml import read_toml
 from go_tools import cache_dir, made_once
 from local_platform import Workspace, create, free_port, get, started
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.errors import UserError
 from python_buildpack.managers import Manager
 from python_buildpack.settings import read_settings

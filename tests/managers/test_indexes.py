@@ -16,7 +16,7 @@ from tests.managers.conftest import Builder, Built, distributions, write_files
 from tests.managers.simple_index import SimpleIndex
 from tests.managers.wheel_factory import Distribution, write_wheel
 
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.managers import pdm_hash, pipenv, poetry
 from python_buildpack.managers.lock_fields import Fields
 

@@ -17,7 +17,7 @@ from tests.managers.wheel_factory import BACKEND, Distribution, metadata, write_
 from tests.security.places import USER, Source
 
 import host_python
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.managers import pdm_hash, pipenv, poetry
 from python_buildpack.managers.lock_fields import Fields
 

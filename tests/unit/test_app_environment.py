@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from python_buildpack.app_environment import app_environment
+from python_buildpack.app_steps.environment import app_environment
 
 
 def test_environment() -> None:

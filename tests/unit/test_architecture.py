@@ -13,45 +13,42 @@ SRC = Path(__file__).resolve().parent.parent.parent / "src"
 
 # Decisions over data: no files, processes, network, clock or environment.
 PURE = (
-    "python_buildpack.app_environment",
-    "python_buildpack.collectstatic_causes",
-    "python_buildpack.components",
-    "python_buildpack.cyclonedx",
-    "python_buildpack.distribution",
+    "python_buildpack.app_steps.environment",
+    "python_buildpack.app_steps.collectstatic_causes",
+    "python_buildpack.describe.components",
+    "python_buildpack.describe.cyclonedx",
+    "python_buildpack.packages.distribution",
     "python_buildpack.errors",
     "python_buildpack.hints",
-    "python_buildpack.launch",
+    "python_buildpack.launch.processes",
     "python_buildpack.layers",
-    "python_buildpack.licences",
+    "python_buildpack.describe.licences",
     "python_buildpack.managers.declaration",
-    "python_buildpack.module_scope",
-    "python_buildpack.nltk_index",
+    "python_buildpack.app.module_scope",
+    "python_buildpack.app_steps.nltk_index",
     "python_buildpack.plan",
-    "python_buildpack.procfile",
+    "python_buildpack.launch.procfile",
     "python_buildpack.redact",
-    "python_buildpack.servers",
-    "python_buildpack.report",
+    "python_buildpack.launch.servers",
+    "python_buildpack.describe.report",
     "python_buildpack.settings",
-    "python_buildpack.spdx",
-    "python_buildpack.summary",
-    "python_buildpack.version_syntax",
-    "python_buildpack.versions",
+    "python_buildpack.describe.spdx",
+    "python_buildpack.describe.summary",
+    "python_buildpack.runtime.version_syntax",
+    "python_buildpack.runtime.versions",
 )
 IMPURE_MODULES = frozenset(
     [
         *("io", "os", "pathlib", "random", "shutil", "socket", "subprocess", "sys", "tempfile"),
         *("time", "urllib.request", "requests"),
         *(f"cnb.{name}" for name in ("bindings", "build", "detect", "store", "target", "toml")),
-        *(f"python_buildpack.{name}" for name in ("execute", "fetch", "installer", "log", "main")),
-        *(f"python_buildpack.{name}" for name in ("run", "runtime", "tools", "venv")),
+        *(f"python_buildpack.{name}" for name in ("execute", "fetch", "log", "main", "run")),
+        "python_buildpack.runtime.contents",
+        *(f"python_buildpack.packages.{name}" for name in ("installer", "tools", "venv")),
     ]
 )
 # Copied into the image, where they run alone: they import nothing of ours and see its environment.
-IN_THE_IMAGE = (
-    "python_buildpack.debug_hook",
-    "python_buildpack.launch_wrapper",
-    "python_buildpack.exec_d.",
-)
+IN_THE_IMAGE = "python_buildpack.in_image."
 START_PROCESSES = frozenset(
     [
         *("subprocess", "multiprocessing"),
@@ -106,8 +103,8 @@ def dotted(module: str) -> set[str]:
 def test_the_walk_sees_imports_within_functions() -> None:
     """The rules below would be worth nothing otherwise."""
     assert "requests" in imports("python_buildpack.fetch")
-    assert "python_buildpack.fetch" in imports("python_buildpack.releases")
-    assert "python_buildpack.errors" in imports("python_buildpack.versions")
+    assert "python_buildpack.fetch" in imports("python_buildpack.runtime.releases")
+    assert "python_buildpack.errors" in imports("python_buildpack.runtime.versions")
     assert set(PURE) <= set(MODULES)
     ours = {name for name in IMPURE_MODULES if name.startswith(("python_buildpack.", "cnb."))}
     assert ours <= set(MODULES)
@@ -152,7 +149,7 @@ def test_one_module_starts_processes() -> None:
     replacing = {
         module for module in MODULES if any(name.startswith("os.exec") for name in dotted(module))
     }
-    assert replacing == {"python_buildpack.launch_wrapper"}
+    assert replacing == {"python_buildpack.in_image.launch_wrapper"}
 
 
 def test_one_module_speaks_to_the_network() -> None:
@@ -179,7 +176,10 @@ def test_programs_of_the_image_stand_alone() -> None:
 
 def test_managers_only_read() -> None:
     """A package manager's module starts no process and asks no network: others carry out."""
-    forbidden = {f"python_buildpack.{n}" for n in ("run", "fetch", "execute", "installer", "tools")}
+    forbidden = {
+        *(f"python_buildpack.{name}" for name in ("run", "fetch", "execute")),
+        *(f"python_buildpack.packages.{name}" for name in ("installer", "tools")),
+    }
     for module in MODULES:
         if module.startswith("python_buildpack.managers"):
             assert not imports(module) & forbidden, module
@@ -219,9 +219,17 @@ def imported_at_start(module: str) -> set[str]:
 def test_a_build_that_changes_nothing_imports_no_installer() -> None:
     """What installs packages, or describes a new layer, is imported where it is used."""
     start = imported_at_start("python_buildpack.main")
-    assert {"python_buildpack.execute", "python_buildpack.prepare_app"} <= start
-    later = ("installer", "collectstatic", "components", "django_static", "nltk_index", "sbom")
-    assert not start & {f"python_buildpack.{name}" for name in later}
+    assert {"python_buildpack.execute", "python_buildpack.app_steps.prepare_app"} <= start
+    later = {
+        "python_buildpack.packages.installer",
+        *(f"python_buildpack.describe.{name}" for name in ("components", "sbom")),
+        *(
+            f"python_buildpack.app_steps.{n}"
+            for n in ("collectstatic", "django_static", "nltk_index")
+        ),
+    }
+    assert later <= set(MODULES)
+    assert not start & later
     assert not start & {"requests", "zipfile", "email.parser", "tomli_w", "traceback"}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.detection import MARKER_FILES
 from python_buildpack.errors import UserError
 from python_buildpack.managers import FALLBACKS, MANAGERS, Manager, choose, read_packages

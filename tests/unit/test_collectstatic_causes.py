@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from python_buildpack.collectstatic_causes import find_cause
+from python_buildpack.app_steps.collectstatic_causes import find_cause
 
 CASES = {
     "STATIC_ROOT": (

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from python_buildpack.components import (
+from python_buildpack.describe.components import (
     dependencies,
     direct_names,
     package_components,
     package_url,
 )
-from python_buildpack.distribution import Distribution
+from python_buildpack.packages.distribution import Distribution
 
 HERE = {"python_version": "3.13", "sys_platform": "linux"}
 

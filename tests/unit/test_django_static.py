@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from python_buildpack.django_static import enables_staticfiles, find_django_project
+from python_buildpack.app_steps.django_static import enables_staticfiles, find_django_project
 
 MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "site.settings")\n'
 ON = 'INSTALLED_APPS = ["a", "django.contrib.staticfiles"]\n'

@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from python_buildpack.elf import needed_libraries, strip_elf
+from python_buildpack.packages.elf import needed_libraries, strip_elf
 
 
 def segments(data: bytes) -> list[bytes]:

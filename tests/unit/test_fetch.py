@@ -16,7 +16,7 @@ from python_buildpack import fetch
 from python_buildpack.errors import UserError
 from python_buildpack.fetch import ca_bundle, download
 from python_buildpack.log import Log
-from python_buildpack.mirrors import mirrored
+from python_buildpack.runtime.mirrors import mirrored
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from cnb.bindings import Binding
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.errors import UserError
 from python_buildpack.layers import changed_lines
 from python_buildpack.managers import pip, pyproject
 from python_buildpack.managers.requirement_files import read_requirements
-from python_buildpack.mirrors import replaced_url
-from python_buildpack.package_sources import parse_source
-from python_buildpack.pip_config import read_pip_options
+from python_buildpack.packages.package_sources import parse_source
+from python_buildpack.packages.pip_config import read_pip_options
+from python_buildpack.packages.venv import create_venv, installed_distributions, site_packages
+from python_buildpack.runtime.mirrors import replaced_url
 from python_buildpack.settings import read_settings
-from python_buildpack.venv import create_venv, installed_distributions, site_packages
 
 
 def error_of(run: object, *arguments: object, **named: object) -> str:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from python_buildpack.errors import UserError
-from python_buildpack.index_access import Access
-from python_buildpack.installer import Install, install_packages
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
-from python_buildpack.package_sources import Source
-from python_buildpack.tools import Tools
+from python_buildpack.packages.index_access import Access
+from python_buildpack.packages.installer import Install, install_packages
+from python_buildpack.packages.package_sources import Source
+from python_buildpack.packages.tools import Tools
 
 
 @pytest.mark.parametrize(

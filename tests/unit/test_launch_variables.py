@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cnb.toml import read_toml
-from python_buildpack.exec_d import launch_variables
-from python_buildpack.exec_d.launch_variables import (
+from python_buildpack.in_image import launch_variables
+from python_buildpack.in_image.launch_variables import (
     cpu_limit,
     groups,
     memory_limit,
@@ -160,7 +160,7 @@ def test_program(tmp_path: Path) -> None:
     assert told["DATABASE_ALCHEMY_URL"] == "postgresql://h/d"
     code = (
         "import sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); "
-        "import python_buildpack.exec_d.launch_variables; print(*sorted(set(sys.modules) - before))"
+        "import python_buildpack.in_image.launch_variables; print(*sorted(set(sys.modules) - before))"
     )
     source = str(Path(launch_variables.__file__).parent.parent.parent)
     done = subprocess.run(

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 from packaging.licenses import canonicalize_license_expression
 
-from python_buildpack import licences
-from python_buildpack.licences import Licence, declared_licence
+from python_buildpack.describe import licences
+from python_buildpack.describe.licences import Licence, declared_licence
 
 OSI = "License :: OSI Approved :: "
 

@@ -16,12 +16,12 @@ from packaging.pylock import Pylock
 from packaging.requirements import Requirement
 from tests.unit.mutations import mutated
 
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.errors import UserError
 from python_buildpack.managers import pdm, pdm_hash, pylock, uv, uv_workspace
 from python_buildpack.managers.declaration import Declaration, Index
 from python_buildpack.managers.pdm_graph import Node, group_requirements, markers, parse_need
-from python_buildpack.pylock_selection import (
+from python_buildpack.packages.pylock_selection import (
     as_pylock,
     requirement_lines,
     select_packages,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from python_buildpack.app_steps.nltk_index import parse_index, parse_nltk_txt, wanted_packages
 from python_buildpack.errors import UserError
-from python_buildpack.nltk_index import parse_index, parse_nltk_txt, wanted_packages
 
 SHA = "a" * 64
 INDEX = f"""<?xml version="1.0"?>

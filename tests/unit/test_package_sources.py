@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from cnb.bindings import Binding, read_bindings
-from python_buildpack import index_pins
 from python_buildpack.errors import UserError
-from python_buildpack.index_access import Access, grant, secrets, write_certificates
 from python_buildpack.managers.declaration import Index
-from python_buildpack.package_sources import (
+from python_buildpack.packages import index_pins
+from python_buildpack.packages.index_access import Access, grant, secrets, write_certificates
+from python_buildpack.packages.package_sources import (
     AppIndexes,
     PackageSources,
     Source,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 from tests.unit.mutations import mutated
 
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.errors import UserError
 from python_buildpack.managers import pinned_lines, pipenv, poetry
 from python_buildpack.managers.declaration import Index

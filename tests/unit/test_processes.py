@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from python_buildpack import servers
-from python_buildpack.app_facts import Application, read_app_facts
-from python_buildpack.app_files import AppFiles
-from python_buildpack.launch import LaunchInputs, LaunchPlan, plan_launch
+from python_buildpack.app.facts import Application, read_app_facts
+from python_buildpack.app.files import AppFiles
+from python_buildpack.launch import servers
+from python_buildpack.launch.processes import LaunchInputs, LaunchPlan, plan_launch
+from python_buildpack.launch.procfile import parse_procfile
 from python_buildpack.managers import FALLBACKS, MANAGERS, how_to_add
-from python_buildpack.procfile import parse_procfile
 from python_buildpack.settings import read_settings
 
 VENV = "/layers/venv"

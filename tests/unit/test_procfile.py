@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from cnb.launch import Process, is_process_type
 from python_buildpack.errors import UserError
-from python_buildpack.launch import LaunchInputs, LaunchPlan, plan_launch
-from python_buildpack.launch_wrapper import command, expand
-from python_buildpack.procfile import (
+from python_buildpack.in_image.launch_wrapper import command, expand
+from python_buildpack.launch.processes import LaunchInputs, LaunchPlan, plan_launch
+from python_buildpack.launch.procfile import (
     ProcfileEntry,
     accepts_arguments,
     direct_words,

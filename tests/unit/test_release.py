@@ -13,7 +13,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 import package
 import release
-from python_buildpack.cyclonedx import cyclonedx
+from python_buildpack.describe.cyclonedx import cyclonedx
 from release import ReleaseError
 
 DAY = datetime.date(2026, 11, 25)

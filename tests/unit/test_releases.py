@@ -16,10 +16,10 @@ from packaging.version import Version
 
 import release_list
 import runtime_archive
-from python_buildpack import releases
 from python_buildpack.errors import UserError
 from python_buildpack.log import Log
-from python_buildpack.releases import (
+from python_buildpack.runtime import releases
+from python_buildpack.runtime.releases import (
     DATA_DIR,
     Release,
     builtin_releases,
@@ -306,7 +306,7 @@ def test_credentials_of_a_list_are_not_shown(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_builtin_list_is_read_from_the_package() -> None:
     """Its place is the package's own, wherever that lies."""
-    assert Path(releases.__file__).parent == DATA_DIR.parent
+    assert Path(releases.__file__).parent.parent == DATA_DIR.parent
 
 
 def with_support(support: Any) -> bytes:

@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 
 from cnb.launch import Process
-from python_buildpack import summary
-from python_buildpack.report import (
+from python_buildpack.describe import summary
+from python_buildpack.describe.report import (
     VERSION,
     Image,
     LayerFacts,
@@ -22,7 +22,7 @@ from python_buildpack.report import (
     image_report,
     read_facts,
 )
-from python_buildpack.sizes import directory_size, largest_packages
+from python_buildpack.describe.sizes import directory_size, largest_packages
 
 SCHEMA_FILE = Path(__file__).resolve().parent.parent.parent / "docs" / "build-report.schema.json"
 SCHEMA = json.loads(SCHEMA_FILE.read_bytes())

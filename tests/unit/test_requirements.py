@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.errors import UserError
 from python_buildpack.managers.requirement_files import (
     Requirements,

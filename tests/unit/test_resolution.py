@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from python_buildpack.resolution import (
+from python_buildpack.packages.resolution import (
     Artifact,
     Resolved,
     constraints,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.unit.test_elf import library
 
-from python_buildpack.shared_libraries import missing_libraries
+from python_buildpack.packages.shared_libraries import missing_libraries
 
 
 def test_missing_and_provided(tmp_path: Path) -> None:

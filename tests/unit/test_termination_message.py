@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from python_buildpack.termination_message import leave_termination_message
+from python_buildpack.describe.termination_message import leave_termination_message
 
 
 def test_a_pod_gets_the_message(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from python_buildpack.time_zones import user_of_time_zones
+from python_buildpack.packages.time_zones import user_of_time_zones
 
 CASES = [
     ({"django": "5.2"}, "", "Django"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from python_buildpack.venv import create_venv, site_packages, tidy
+from python_buildpack.packages.venv import create_venv, site_packages, tidy
 
 
 @pytest.mark.parametrize("name", ["python3.13", "python3.14t"])

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from python_buildpack import errors, version_request, version_syntax, versions
-from python_buildpack.app_files import AppFiles
+from python_buildpack import errors
+from python_buildpack.app.files import AppFiles
 from python_buildpack.detection import python_sign
 from python_buildpack.errors import UserError
-from python_buildpack.releases import Release, ReleaseList, Support
+from python_buildpack.runtime import version_request, version_syntax, versions
+from python_buildpack.runtime.releases import Release, ReleaseList, Support
+from python_buildpack.runtime.version_request import read_version_requests
+from python_buildpack.runtime.versions import Resolution, Target, resolve
 from python_buildpack.settings import read_settings
-from python_buildpack.version_request import read_version_requests
-from python_buildpack.versions import Resolution, Target, resolve
 
 TODAY = "2026-06-15"
 NOT_ASKED = "no-version-asked-for"

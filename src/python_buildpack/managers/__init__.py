@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from python_buildpack import errors
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.detection import is_misspelt_requirements
 from python_buildpack.managers import (
     pdm,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from python_buildpack import errors
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 
 FILE = "pyproject.toml"
 

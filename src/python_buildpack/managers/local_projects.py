@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration, InstallSet
 from python_buildpack.presence import is_dir, is_file
 from python_buildpack.redact import without_credentials

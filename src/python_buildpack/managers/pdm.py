@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from python_buildpack import errors
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.managers import pdm_graph
 from python_buildpack.managers.declaration import Declaration, Index, InstallSet
 from python_buildpack.managers.local_projects import digest_local_project, root_project

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration, InstallSet
 from python_buildpack.managers.groups import FILE as GROUPS_FILE
 from python_buildpack.managers.groups import group_requirements
 from python_buildpack.managers.local_projects import digest_lines, digest_local_project
 from python_buildpack.managers.requirement_files import Requirements, read_requirements
+from python_buildpack.packages.resolution import names_with_hash
 from python_buildpack.presence import is_file
 from python_buildpack.redact import without_credentials
-from python_buildpack.resolution import names_with_hash
 from python_buildpack.settings import Settings
 
 NAME = "pip"

@@ -13,7 +13,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from python_buildpack import errors
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.managers import poetry_graph
 from python_buildpack.managers.declaration import Declaration, Index, InstallSet
 from python_buildpack.managers.local_projects import (

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from python_buildpack import errors
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration, InstallSet
 from python_buildpack.managers.groups import group_requirements
 from python_buildpack.managers.local_projects import digest_tables, root_project

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any
 
 from python_buildpack import errors
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration, Index, InstallSet
 from python_buildpack.managers.local_projects import digest_tables
 from python_buildpack.presence import is_file

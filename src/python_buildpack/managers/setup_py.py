@@ -6,7 +6,7 @@ import configparser
 from collections.abc import Collection
 
 from python_buildpack import errors
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration
 from python_buildpack.managers.local_projects import root_project
 from python_buildpack.settings import Settings

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from python_buildpack import errors
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration, Index, InstallSet
 from python_buildpack.managers.local_projects import digest_local_project, digest_tables
 from python_buildpack.managers.lock_fields import Fields

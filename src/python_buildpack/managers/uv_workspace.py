@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
-from python_buildpack.app_files import AppFiles
+from python_buildpack.app.files import AppFiles
 
 LOCK = "uv.lock"
 MANIFEST = "pyproject.toml"

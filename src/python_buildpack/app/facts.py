@@ -1,0 +1,208 @@
+"""What the app's own modules say about how it is served: read from their syntax trees.
+
+Decides nothing: `launch` chooses among what is found here, by what is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from python_buildpack.app.django_project import DjangoFacts, read_django
+from python_buildpack.app.files import AppFiles
+from python_buildpack.app.meanings import SCRIPT, Meanings
+from python_buildpack.app.module_scope import Class, Function
+from python_buildpack.app.sources import AppSources
+
+_ENTRY_NAMES = ("wsgi", "asgi", "app", "main", "application", "server", "api", "run", "index")
+_OBJECTS = ("app", "application", "api", "server", "asgi", "wsgi", "asgi_app", "wsgi_app")
+_WRAPPED = frozenset(_OBJECTS) - {"api", "server"}
+_FACTORIES = (
+    *("create_app", "make_app", "build_app", "get_app", "app_factory"),
+    *("create_application", "get_application"),
+)
+_SCRIPT_NAMES = ("streamlit_app", "gradio_app", "app", "main", "Home", "home", "index", "demo")
+_MAX_SCRIPTS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """An application object, a factory that makes one, or a script.
+
+    `framework` is a distribution's name, `path` the file that says so. `working_dir` is where to
+    start it, `import_dir` what must be on the module path for `module` to be found. All paths are
+    relative to the app's root, which is on the module path anyway.
+    """
+
+    framework: str
+    interface: str
+    path: str
+    module: str = ""
+    name: str = ""
+    is_factory: bool = False
+    working_dir: str = ""
+    import_dir: str = ""
+
+    @property
+    def target(self) -> str:
+        """As servers take it."""
+        return f"{self.module}:{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppFacts:
+    """Everything found, the likeliest first.
+
+    `scripts` are the project's own console scripts, which exist once `project` is installed.
+    """
+
+    applications: tuple[Application, ...] = ()
+    django: DjangoFacts | None = None
+    project: str = ""
+    scripts: tuple[str, ...] = ()
+
+
+def read_app_facts(files: AppFiles) -> AppFacts:
+    """Read the modules that are named like an entry point. Never raises for what they hold."""
+    sources = AppSources(files.root)
+    found: dict[tuple[str, str, str], Application] = {}
+    for entry in _entries(sources):
+        for one in _module_applications(sources, entry):
+            # The first module that offers an object is the one that was meant to.
+            found.setdefault((one.working_dir, one.import_dir, one.target), one)
+    applications = sorted(found.values(), key=lambda one: one.is_factory)
+    applications += _script_applications(sources, {one.path for one in applications})
+    project, scripts = _project_scripts(files)
+    return AppFacts(
+        applications=tuple(applications),
+        django=read_django(sources),
+        project=project,
+        scripts=scripts,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """A module that is named like an entry point, and how it is imported."""
+
+    path: str
+    module: str
+    working_dir: str = ""
+    import_dir: str = ""
+
+
+def _entries(sources: AppSources) -> Iterator[_Entry]:
+    for name in _ENTRY_NAMES:
+        if sources.has(f"{name}.py"):
+            yield _Entry(path=f"{name}.py", module=name)
+    for base in ("", "src"):
+        for folder in sources.packages(base):
+            yield from _package_entries(sources, folder, base)
+            if sources.has(f"{folder}/__init__.py"):
+                for inner in sources.packages(folder):
+                    yield from _package_entries(sources, inner, base)
+
+
+def _package_entries(sources: AppSources, folder: str, base: str) -> Iterator[_Entry]:
+    package = folder.removeprefix(f"{base}/" if base else "").replace("/", ".")
+    for name in _ENTRY_NAMES:
+        path = f"{folder}/{name}.py"
+        if sources.has(path):
+            if _is_run_from_within(sources, path, package, folder):
+                yield _Entry(path=path, module=name, working_dir=folder)
+            else:
+                yield _Entry(path=path, module=f"{package}.{name}", import_dir=base)
+    if sources.has(f"{folder}/__init__.py"):
+        yield _Entry(path=f"{folder}/__init__.py", module=package, import_dir=base)
+
+
+def _is_run_from_within(sources: AppSources, path: str, package: str, folder: str) -> bool:
+    """Whether a module imports its siblings by their bare names, as if started beside them."""
+    scope = sources.scope(path, package)
+    if scope is None or scope.is_relative:
+        return False
+    tops = {name.split(".")[0] for name in scope.modules}
+    if package.split(".")[0] in tops:
+        return False
+    files, folders = sources.listing(folder)
+    root_files, root_folders = sources.listing("")
+    beside = {name for name in tops if f"{name}.py" in files or name in folders}
+    at_root = {name for name in tops if f"{name}.py" in root_files or name in root_folders}
+    return folder == "src" or bool(beside - at_root)
+
+
+def _module_applications(sources: AppSources, entry: _Entry) -> Iterator[Application]:
+    is_package = entry.path.endswith("__init__.py")
+    package = entry.module if is_package else entry.module.rpartition(".")[0]
+    scope = sources.scope(entry.path, package)
+    if scope is None:
+        return
+    known = Meanings(sources, tuple(dict.fromkeys((entry.working_dir, "", "src"))))
+    names = [name for name in _OBJECTS if name in scope.values or name in scope.imports]
+    names += [
+        name
+        for name, values in scope.values.items()
+        if name not in names
+        and (name in _FACTORIES or not isinstance(values[-1], (Function, Class)))
+    ]
+    for name in names:
+        meaning = known.of_name(name, scope)
+        if meaning is None or meaning.kind == "class" or meaning.needs_arguments:
+            continue
+        is_factory = meaning.kind == "factory"
+        if is_factory and name not in _FACTORIES:
+            continue
+        # `api = Api(app)` is an extension; `app = Middleware(app)` is what to serve.
+        if meaning.is_wrapped and name not in _WRAPPED:
+            continue
+        yield Application(
+            framework=meaning.framework,
+            interface=meaning.interface,
+            path=entry.path,
+            module=entry.module,
+            name=name,
+            is_factory=is_factory,
+            working_dir=entry.working_dir,
+            import_dir=entry.import_dir,
+        )
+
+
+def _script_applications(sources: AppSources, taken: set[str]) -> Iterator[Application]:
+    """Scripts in the root that Streamlit is to run, or that launch a Gradio interface."""
+    names = sources.listing("")[0]
+    usual = [f"{name}.py" for name in _SCRIPT_NAMES if f"{name}.py" in names]
+    for path in (*usual, *sorted(names - set(usual))[:_MAX_SCRIPTS]):
+        if path in taken:
+            continue
+        # Parsing every script would cost more than a look at its bytes.
+        if not any(word in sources.data(path) for word in (b"streamlit", b"gradio")):
+            continue
+        scope = sources.scope(path, "")
+        if scope is None:
+            continue
+        tops = {name.split(".")[0] for name in scope.modules}
+        if "gradio" in tops and "launch" in scope.methods:
+            yield Application(framework="gradio", interface=SCRIPT, path=path)
+        elif "streamlit" in tops:
+            yield Application(framework="streamlit", interface=SCRIPT, path=path)
+
+
+def _project_scripts(files: AppFiles) -> tuple[str, tuple[str, ...]]:
+    """The project's name (PEP 503) and its console scripts, of `[project]` or of Poetry's table."""
+    if "pyproject.toml" not in files.names:
+        return "", ()
+    document = files.toml("pyproject.toml")
+    project = _table(document, "project")
+    poetry = _table(_table(document, "tool"), "poetry")
+    name = project.get("name", poetry.get("name"))
+    scripts = {**_table(poetry, "scripts"), **_table(project, "scripts")}
+    usable = tuple(key for key, value in scripts.items() if isinstance(value, (str, dict)))
+    return (canonicalize_name(name) if isinstance(name, str) else ""), usable
+
+
+def _table(document: dict[str, Any], name: str) -> dict[str, Any]:
+    value = document.get(name)
+    return value if isinstance(value, dict) else {}

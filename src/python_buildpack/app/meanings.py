@@ -1,0 +1,173 @@
+"""What a name in the app's modules stands for: an application, or what makes one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from python_buildpack.app.module_scope import Call, Class, Function, Reference, Scope, Value
+from python_buildpack.app.sources import AppSources
+
+WSGI = "wsgi"
+ASGI = "asgi"
+# A script that is its own server once its framework runs it.
+SCRIPT = "script"
+
+# What creates an application object -> the framework's distribution and its interface.
+CONSTRUCTORS: dict[str, tuple[str, str]] = {
+    "flask.Flask": ("flask", WSGI),
+    "flask.app.Flask": ("flask", WSGI),
+    "fastapi.FastAPI": ("fastapi", ASGI),
+    "fastapi.applications.FastAPI": ("fastapi", ASGI),
+    "starlette.applications.Starlette": ("starlette", ASGI),
+    "litestar.Litestar": ("litestar", ASGI),
+    "litestar.app.Litestar": ("litestar", ASGI),
+    "quart.Quart": ("quart", ASGI),
+    "quart.app.Quart": ("quart", ASGI),
+    "django.core.wsgi.get_wsgi_application": ("django", WSGI),
+    "django.core.asgi.get_asgi_application": ("django", ASGI),
+}
+# Middleware that turns one interface into the other.
+ADAPTERS = {
+    "asgiref.wsgi.WsgiToAsgi": ASGI,
+    "a2wsgi.WSGIMiddleware": ASGI,
+    "a2wsgi.ASGIMiddleware": WSGI,
+}
+_APP_ATTRIBUTES = frozenset({"wsgi_app", "asgi_app"})
+_DEPTH = 20
+# Names that are looked up for one module at most: no code, however twisted, takes long.
+_LOOKUPS = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """What a name stands for: `class`, `object` or `factory`.
+
+    `is_wrapped`: made of an application by something else, middleware or an extension.
+    """
+
+    kind: str
+    framework: str
+    interface: str
+    needs_arguments: bool = False
+    is_wrapped: bool = False
+
+
+class Meanings:
+    """Follows names through assignments, calls, imports, functions and classes."""
+
+    def __init__(self, sources: AppSources, bases: tuple[str, ...]) -> None:
+        self._sources = sources
+        self._bases = bases
+        self._lookups = 0
+
+    def of_name(self, name: str, scope: Scope) -> Meaning | None:
+        """What `name` means in `scope` once the module has run."""
+        return self._of_name(name, (scope,), None, 0)
+
+    def _of_name(
+        self, dotted: str, scopes: tuple[Scope, ...], before: int | None, depth: int
+    ) -> Meaning | None:
+        self._lookups += 1
+        if depth > _DEPTH or self._lookups > _LOOKUPS:
+            return None
+        first, _, rest = dotted.partition(".")
+        for number, scope in enumerate(scopes):
+            values = scope.values.get(first, [])[: before if number == 0 else None]
+            if values:
+                meaning = self._of_value(first, len(values) - 1, values[-1], scopes[number:], depth)
+                if rest and not (rest in _APP_ATTRIBUTES and meaning and meaning.kind == "object"):
+                    return None
+                return meaning
+            if first in scope.imports:
+                origin = scope.imports[first]
+                return self._elsewhere(f"{origin}.{rest}" if rest else origin, depth)
+            for star in scope.stars:
+                meaning = self._elsewhere(f"{star}.{dotted}", depth)
+                if meaning is not None:
+                    return meaning
+        return None
+
+    def _of_value(
+        self, name: str, position: int, value: Value, scopes: tuple[Scope, ...], depth: int
+    ) -> Meaning | None:
+        def of(reference: Reference) -> Meaning | None:
+            # `app = Middleware(app)` speaks of the value that `app` had before.
+            before = position if reference.name.split(".")[0] == name else None
+            return self._of_name(reference.name, scopes, before, depth + 1)
+
+        if isinstance(value, Reference):
+            return of(value)
+        if isinstance(value, Class):
+            return next((found for base in value.bases if (found := of(base))), None)
+        if isinstance(value, Function):
+            return self._of_function(value, scopes, depth)
+        return self._of_call(value, name, position, scopes, depth, of(value.function))
+
+    def _of_call(
+        self,
+        call: Call,
+        name: str,
+        position: int,
+        scopes: tuple[Scope, ...],
+        depth: int,
+        function: Meaning | None,
+    ) -> Meaning | None:
+        if function is not None:
+            made = function.kind in ("class", "factory")
+            return _as_object(function) if made else None
+        # Middleware has the interface of what it wraps.
+        for argument in call.arguments:
+            meaning = self._of_value(name, position, argument, scopes, depth + 1)
+            if meaning is not None and meaning.kind == "object":
+                interface = ADAPTERS.get(_origin(call.function.name, scopes), meaning.interface)
+                return _as_object(meaning, interface, is_wrapped=True)
+        return None
+
+    def _of_function(
+        self, function: Function, scopes: tuple[Scope, ...], depth: int
+    ) -> Meaning | None:
+        if depth > _DEPTH:
+            return None
+        inner = (function.scope, *scopes)
+        for value in function.returns:
+            meaning = self._of_value("", 0, value, inner, depth + 1)
+            if meaning is not None and meaning.kind == "object":
+                return Meaning(
+                    kind="factory",
+                    framework=meaning.framework,
+                    interface=meaning.interface,
+                    needs_arguments=function.needs_arguments,
+                )
+        return None
+
+    def _elsewhere(self, dotted: str, depth: int) -> Meaning | None:
+        """What a name means that is imported: from a framework, or from a module of the app."""
+        if dotted in CONSTRUCTORS:
+            framework, interface = CONSTRUCTORS[dotted]
+            return Meaning(kind="class", framework=framework, interface=interface)
+        parts = dotted.split(".")
+        for count in range(len(parts) - 1, 0, -1):
+            found = self._sources.module(".".join(parts[:count]), self._bases)
+            if found is not None:
+                return self._of_name(".".join(parts[count:]), (found[0],), None, depth + 1)
+        return None
+
+
+def _as_object(
+    meaning: Meaning, interface: str | None = None, *, is_wrapped: bool = False
+) -> Meaning:
+    return Meaning(
+        kind="object",
+        framework=meaning.framework,
+        interface=interface or meaning.interface,
+        is_wrapped=is_wrapped,
+    )
+
+
+def _origin(dotted: str, scopes: tuple[Scope, ...]) -> str:
+    first, _, rest = dotted.partition(".")
+    for scope in scopes:
+        if first in scope.imports:
+            origin = scope.imports[first]
+            return f"{origin}.{rest}" if rest else origin
+    return dotted

@@ -1,0 +1,75 @@
+"""The Python modules of an app: found by name, each read and parsed once."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+from python_buildpack.app.module_scope import Scope, read_scope
+from python_buildpack.presence import is_file
+
+_SKIPPED = frozenset({"tests", "test", "docs", "venv", "node_modules", "build", "dist", "vendor"})
+_MAX_BYTES = 1024 * 1024
+_MAX_DIRECTORIES = 200
+
+
+class AppSources:
+    """The app's modules, each read once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @functools.cache  # noqa: B019 - there is one object of this class for each build
+    def listing(self, directory: str) -> tuple[frozenset[str], tuple[str, ...]]:
+        """The names of the `.py` files in `directory`, and its sub-directories in order."""
+        try:
+            with os.scandir(self.root / directory) as entries:
+                files, folders = [], []
+                for entry in entries:
+                    if entry.name.endswith(".py") and is_file(entry.path):
+                        files.append(entry.name)
+                    elif entry.name.isidentifier() and entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.name)
+        except OSError:
+            return frozenset(), ()
+        return frozenset(files), tuple(sorted(folders)[:_MAX_DIRECTORIES])
+
+    def packages(self, directory: str) -> list[str]:
+        """The sub-directories that may hold code of the app, as paths."""
+        return [join(directory, n) for n in self.listing(directory)[1] if n not in _SKIPPED]
+
+    def has(self, path: str) -> bool:
+        """Whether there is this `.py` file."""
+        directory, _, name = path.rpartition("/")
+        return name in self.listing(directory)[0]
+
+    def data(self, path: str) -> bytes:
+        """A file's bytes; none of what is too large to be an entry module."""
+        try:
+            place = self.root / path
+            return place.read_bytes() if place.stat().st_size <= _MAX_BYTES else b""
+        except OSError:
+            return b""
+
+    @functools.cache  # noqa: B019
+    def scope(self, path: str, package: str) -> Scope | None:
+        """The names of the module in a file."""
+        return read_scope(self.data(path), package) if self.has(path) else None
+
+    def module(self, dotted: str, bases: tuple[str, ...]) -> tuple[Scope, str] | None:
+        """A module by name, and its own package's name."""
+        inner = dotted.replace(".", "/")
+        for base in bases:
+            for path, package in (
+                (join(base, f"{inner}.py"), dotted.rpartition(".")[0]),
+                (join(base, f"{inner}/__init__.py"), dotted),
+            ):
+                scope = self.scope(path, package)
+                if scope is not None:
+                    return scope, package
+        return None
+
+
+def join(directory: str, name: str) -> str:
+    return f"{directory}/{name}" if directory else name

@@ -1,0 +1,156 @@
+"""The steps that run the app's own code during the build, or compile it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from python_buildpack.app_steps.byte_code import app_modules, compile_modules
+from python_buildpack.app_steps.environment import app_environment
+from python_buildpack.app_steps.hooks import POST_COMPILE, PRE_COMPILE, find_hook, run_hook
+from python_buildpack.app_steps.nltk_data import (
+    VARIABLE,
+    data_dir,
+    kept_nltk_data,
+    lent_nltk_data,
+    provide_nltk_data,
+)
+from python_buildpack.app_steps.transient import keep_packages, kept_packages, lent_packages
+from python_buildpack.execute import (
+    Workshop,
+    keep_runtime,
+    keeps_runtime,
+    kept_archive,
+    kept_runtime,
+    lent_interpreter,
+)
+from python_buildpack.managers import how_to_add
+from python_buildpack.packages.time_zones import user_of_time_zones
+from python_buildpack.packages.tools import PIP_CACHE, UV_CACHE
+
+if TYPE_CHECKING:
+    from python_buildpack.app_steps.django_static import DjangoProject
+
+
+def run_pre_compile(shop: Workshop, hook: Path) -> None:
+    """Before anything is installed, so that it can still change what will be."""
+    with lent_interpreter(shop):
+        environ = app_environment(
+            shop.context.environ, str(shop.project.root), (f"{shop.python_dir}/bin",), {}
+        )
+        run_hook(hook, PRE_COMPILE, shop.project.root, environ, shop.log)
+
+
+def prepare_app(shop: Workshop, packages: Mapping[str, str]) -> None:
+    """NLTK's data, static files, the last hook, byte code.
+
+    Raises `UserError` for the first that fails.
+    """
+    nltk = provide_nltk_data(shop, packages)
+    root = shop.project.root
+    django = _django_to_collect(shop, packages)
+    hook = find_hook(root, POST_COMPILE)
+    modules = list(app_modules(shop.context.app_dir)) if shop.settings.compile_app else []
+    _hint_at_time_zones(shop, packages, modules)
+    runs_app = django is not None or hook is not None
+    compiles = bool(modules) and not _compiles_itself(shop.plan.release.version)
+    needs_python = runs_app or compiles or find_hook(root, PRE_COMPILE) is not None
+    with contextlib.ExitStack() as lent:
+        if runs_app:
+            python = lent.enter_context(lent_packages(shop))
+            keep_packages(shop)
+            if nltk:
+                lent.enter_context(lent_nltk_data(shop, nltk))
+        elif needs_python:
+            python = lent.enter_context(lent_interpreter(shop))
+        if needs_python and keeps_runtime(shop):
+            keep_runtime(shop)
+        if runs_app:
+            environ = _with_packages(shop, {VARIABLE: str(data_dir(shop))} if nltk else {})
+            if django is not None:
+                from python_buildpack.app_steps.collectstatic import collect_static
+
+                collect_static(django, python, shop.context.app_dir, environ, shop.log)
+            if hook is not None:
+                run_hook(hook, POST_COMPILE, root, environ, shop.log)
+                modules = list(app_modules(shop.context.app_dir)) if modules else []
+        if modules:
+            _compile(shop, modules, python if compiles else Path(sys.executable))
+    _forget_others(
+        shop,
+        {
+            *([kept_packages(shop)] if runs_app else []),
+            *([kept_runtime(shop)] if needs_python else []),
+            *([kept_nltk_data(shop, nltk)] if runs_app and nltk else []),
+            *(_downloads(shop) if shop.settings.keep_downloads else []),
+        },
+    )
+
+
+def _hint_at_time_zones(shop: Workshop, packages: Mapping[str, str], modules: list[str]) -> None:
+    user = user_of_time_zones(packages, modules)
+    if user is not None:
+        how = how_to_add(shop.project.packages.manager, shop.settings).format(package="tzdata")
+        shop.log.warning(
+            f"{user} uses time zones, which neither the packages nor the build image bring. Where "
+            f"the run image lacks /usr/share/zoneinfo too, ZoneInfo finds none.\n{how}"
+        )
+
+
+def _django_to_collect(shop: Workshop, packages: Mapping[str, str]) -> DjangoProject | None:
+    if "django" not in packages:
+        return None
+    from python_buildpack.app_steps.django_static import find_django_project
+
+    settings_module = shop.context.environ.get("DJANGO_SETTINGS_MODULE", "")
+    project = find_django_project(shop.project.root, settings_module)
+    if project is None or project.staticfiles is False:
+        return None
+    if not shop.settings.collect_static:
+        shop.log.info("Static files are not collected: DISABLE_COLLECTSTATIC is set.")
+        return None
+    return project
+
+
+def _with_packages(shop: Workshop, extra: Mapping[str, str]) -> dict[str, str]:
+    return app_environment(
+        shop.context.environ,
+        str(shop.project.root),
+        (f"{shop.venv_dir}/bin", f"{shop.python_dir}/bin"),
+        {"VIRTUAL_ENV": str(shop.venv_dir), **extra},
+    )
+
+
+def _compiles_itself(version: str) -> bool:
+    """Whether the Python that runs the buildpack makes byte code for `version`.
+
+    Where it does, it always does, lest byte code depends on which layers happen to be reused.
+    """
+    same = f"{sys.version_info[0]}.{sys.version_info[1]}."
+    return version.startswith(same) and sys.version_info.releaselevel == "final"
+
+
+def _compile(shop: Workshop, modules: list[str], python: Path) -> None:
+    # Sources that are replaced while the app runs must be looked at.
+    checked = shop.settings.live_reload
+    compile_modules(modules, python, shop.work_dir, shop.log, checked=checked)
+
+
+def _forget_others(shop: Workshop, kept: set[Path]) -> None:
+    """What was kept for layers that are gone, or for steps that are no more."""
+    if shop.kept_dir.is_dir():
+        for path in shop.kept_dir.iterdir():
+            if path in kept:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _downloads(shop: Workshop) -> list[Path]:
+    return [kept_archive(shop), shop.kept_dir / UV_CACHE, shop.kept_dir / PIP_CACHE]

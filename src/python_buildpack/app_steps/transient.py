@@ -1,0 +1,71 @@
+"""The packages, given back for the steps that run the app while their layer is reused.
+
+Where this build has just installed them, they are simply there. Else they are made in the layer's
+place, from what an earlier build kept, and are gone before the exporter looks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from python_buildpack import layers
+from python_buildpack.execute import Workshop, lent_interpreter, make_install, read_restored_venv
+from python_buildpack.kept_trees import keep_tree, restore_tree
+from python_buildpack.packages import venv
+
+
+@contextlib.contextmanager
+def lent_packages(shop: Workshop) -> Iterator[Path]:
+    """The environment's interpreter."""
+    with lent_interpreter(shop) as interpreter:
+        python = shop.venv_dir / "bin" / "python"
+        if python.is_symlink():
+            yield python
+            return
+        try:
+            if not restore_tree(kept_packages(shop), shop.venv_dir):
+                _install_again(shop, interpreter)
+            yield python
+        finally:
+            shutil.rmtree(shop.venv_dir, ignore_errors=True)
+
+
+def kept_packages(shop: Workshop) -> Path:
+    """Where the installed packages are kept. The name is theirs alone: other ones have another."""
+    metadata = read_restored_venv(shop)
+    # The key as it is here: the lifecycle gives whole numbers back as fractions.
+    known = [
+        layers.as_table(shop.plan.venv_key),
+        metadata.get("packages"),
+        metadata.get("artifacts"),
+    ]
+    return shop.kept_dir / f"packages-{layers.digest(known)}"
+
+
+def keep_packages(shop: Workshop) -> None:
+    """Keep what lies in the layer's place, without byte code: one step does not earn it.
+
+    Nothing is kept where the layer itself is cached.
+    """
+    kept = kept_packages(shop)
+    if not shop.plan.at_build and not kept.exists():
+        keep_tree(shop.venv_dir, kept, byte_code=False)
+
+
+def _install_again(shop: Workshop, interpreter: Path) -> None:
+    """The image's packages once more, where nothing is kept (a cleared cache, or none at all)."""
+    from python_buildpack.packages import installer
+
+    shop.log.info("Installing the packages for this build's steps: the cache does not hold them")
+    metadata = read_restored_venv(shop)
+    packages = metadata.get("packages", {})
+    # What came from no file may have another version by now: a date, a commit.
+    versions = {name: packages[name] for name in metadata.get("artifacts", {}) if name in packages}
+    venv.create_venv(shop.venv_dir, interpreter, shop.plan.release.version)
+    install_set = shop.project.packages.install
+    if install_set is not None:
+        install = make_install(shop, install_set, interpreter, again=versions)
+        installer.install_packages(install, shop.tools, shop.log)

@@ -1,0 +1,1 @@
+"""What was built: SBOM, labels, the report, the summary."""

@@ -1,0 +1,96 @@
+"""What was built: processes, labels and build.toml, written once, at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cnb.launch import Label, write_build_toml, write_launch_toml
+from python_buildpack import layers
+from python_buildpack.app.facts import read_app_facts
+from python_buildpack.app.files import AppFiles
+from python_buildpack.describe.report import Image, LayerFacts, as_label, image_report
+from python_buildpack.describe.summary import about_size, summary
+from python_buildpack.execute import Workshop
+from python_buildpack.launch.processes import LaunchInputs, needs_facts, plan_launch
+from python_buildpack.managers import how_to_add
+
+_PROVIDED = frozenset({"python", "venv"})
+
+
+def describe(
+    shop: Workshop, packages: Mapping[str, str], facts: Mapping[str, LayerFacts]
+) -> dict[str, Any]:
+    """Write launch.toml and build.toml; tell the user what will start. The label's report."""
+    launch = plan_launch(_launch_inputs(shop, packages))
+    for warning in launch.warnings:
+        shop.log.warning(warning)
+    for notice in launch.notices:
+        shop.log.info(notice)
+    for process in launch.processes:
+        default = " (default)" if process.default else ""
+        shop.log.info(f"{process.type}{default}: {launch.shown[process.type]}")
+        shop.log.debug(" ".join((*process.command, *process.args)))
+    plan, layers_dir = shop.plan, shop.context.layers_dir
+    report = image_report(
+        Image(
+            buildpack=shop.context.buildpack_version,
+            python=plan.release.name,
+            asked=plan.asked,
+            manager=plan.venv_key.manager,
+            installer_reason=plan.installer_reason,
+            packages=packages,
+            facts=facts,
+            processes=launch.processes,
+        )
+    )
+    labels = (
+        Label(key="io.pycnb.python.version", value=plan.release.version),
+        Label(key="io.pycnb.python.package-manager", value=plan.venv_key.manager),
+        Label(key="io.pycnb.python.buildpack-version", value=shop.context.buildpack_version),
+        Label(key="io.pycnb.python.report", value=shop.log.clean(as_label(report))),
+    )
+    write_launch_toml(layers_dir, launch.processes, labels)
+    unmet = {entry.name for entry in shop.context.plan} - _PROVIDED
+    write_build_toml(layers_dir, sorted(unmet))
+    return report
+
+
+def _launch_inputs(shop: Workshop, packages: Mapping[str, str]) -> LaunchInputs:
+    project, settings = shop.project, shop.settings
+    facts = None
+    if needs_facts(project.procfile, settings.live_reload):
+        facts = read_app_facts(AppFiles(project.root, shop.context.app_dir))
+    return LaunchInputs(
+        procfile=project.procfile,
+        facts=facts,
+        packages=packages,
+        venv_dir=str(shop.venv_dir),
+        root=str(project.root),
+        app_dir=str(shop.context.app_dir),
+        script=settings.script,
+        live_reload=settings.live_reload,
+        how_to_add=how_to_add(project.packages.manager, settings),
+    )
+
+
+def summarize(
+    shop: Workshop,
+    packages: Mapping[str, str],
+    facts: Mapping[str, LayerFacts],
+    report: Mapping[str, Any],
+) -> None:
+    """The closing table."""
+    plan = shop.plan
+    shop.log.info(
+        summary(
+            f"{plan.release.name} ({plan.origin})",
+            packages,
+            plan.venv_key.manager,
+            facts,
+            {layers.PYTHON: plan.python.reuse, layers.VENV: plan.venv.reuse},
+            [one["type"] for one in report["processes"]],
+        )
+    )
+    if advice := about_size(packages, facts[layers.VENV]):
+        shop.log.info(advice)

@@ -1,1 +1,0 @@
-"""Programs that the launcher runs in the image, before the app's process."""

@@ -1,0 +1,1 @@
+"""Programs that are copied into the image, where they run alone."""

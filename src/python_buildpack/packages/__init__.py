@@ -1,0 +1,1 @@
+"""The `venv` layer: where packages come from, and how they are installed."""

@@ -1,0 +1,507 @@
+"""Fills the virtual environment, by uv or by pip."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cnb.toml import read_toml, write_toml
+from python_buildpack import errors, hints
+from python_buildpack.byte_code import compile_trees
+from python_buildpack.describe.summary import plural
+from python_buildpack.fetch import answer_status, ca_bundle
+from python_buildpack.kept_trees import keep_tree, restore_tree
+from python_buildpack.log import Log
+from python_buildpack.managers.declaration import InstallSet
+from python_buildpack.managers.local_projects import without_leftovers
+from python_buildpack.packages import index_pins, uv_lock
+from python_buildpack.packages.index_access import Access, without_index_variables
+from python_buildpack.packages.pylock_selection import (
+    as_pylock,
+    requirement_lines,
+    select_packages,
+    target_environment,
+)
+from python_buildpack.packages.resolution import (
+    Resolved,
+    admits_python,
+    constraints,
+    names_with_hash,
+    passed_over,
+    read_pip_report,
+    read_pylock,
+    without_hash,
+)
+from python_buildpack.packages.tools import PIP_CACHE, UV_CACHE, Tools, pip_command
+from python_buildpack.packages.venv import (
+    create_venv,
+    installed_distributions,
+    metadata_without_credentials,
+    site_packages,
+)
+from python_buildpack.redact import without_tokens
+from python_buildpack.run import child_environment, run
+
+# One set of certificates for uv, pip and what a package's build may fetch.
+_CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
+_SOURCE_DATE = 315532801  # the lifecycle's own mtime, 1980-01-01T00:00:01Z
+
+
+@dataclass(frozen=True, kw_only=True)
+class Install:
+    """What an installation is given.
+
+    `offline` is the access to wheels at hand alone, where there are some; `vendored`: the app
+    brings them, and an index is asked only for what they lack. `locked` are the packages of the
+    lock that apply, where it is one that is installed as it is. `versions` are those to choose
+    where the requirements leave a choice; without `byte_code` nothing is byte-compiled. `kept` is
+    where downloads are kept for the next build, if they are.
+    """
+
+    venv: Path
+    python: Path
+    python_version: str
+    app_dir: Path
+    cache_dir: Path
+    work_dir: Path
+    install_set: InstallSet
+    access: Access
+    offline: Access | None
+    vendored: bool
+    installer: str
+    may_fall_back: bool
+    require_all_hashes: bool
+    environ: Mapping[str, str]
+    locked: tuple[Mapping[str, Any], ...] | None = None
+    byte_code: bool = True
+    kept: Path | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def install_packages(install: Install, tools: Tools, log: Log) -> str:
+    """Install the requirements and byte-compile them; the tool that did it.
+
+    Raises `UserError` when neither uv nor pip can.
+    """
+    with without_leftovers(install.app_dir, install.install_set.built):
+        _restore_built_wheels(install)
+        if install.install_set.lock:
+            install = dataclasses.replace(install, locked=_read_lock(install, tools, log))
+        tool = _install(install, tools, log)
+    if install.byte_code:
+        _compile(install, log)
+    return tool
+
+
+def _compile(install: Install, log: Log) -> None:
+    """Byte-compile the packages: neither installer leaves out their test suites."""
+    checkouts = install.venv / "src"
+    roots = [site_packages(install.venv), *([checkouts] if checkouts.is_dir() else [])]
+    python = install.venv / "bin" / "python"
+    code, output = compile_trees(python, roots, skip_tests=True)
+    if code != 0:
+        log.info(output)
+        hint = hints.diagnose(output, code)
+        raise errors.install_failed("The byte-compiler", code, hint.id, hint.text)
+
+
+def _read_lock(install: Install, tools: Tools, log: Log) -> tuple[Mapping[str, Any], ...]:
+    """The packages of the app's lock that apply here, uv.lock's by way of uv's export."""
+    install_set = install.install_set
+    if tools.uv is None:
+        raise errors.uv_needed(install_set.lock)
+    lock = install.app_dir / install_set.lock
+    if install_set.uv_export is not None:
+        lock = install.work_dir / "exported" / "pylock.toml"
+        lock.parent.mkdir(exist_ok=True)
+        python = install.venv / "bin" / "python"
+        environ = {
+            **_tool_environment(install, install.access.uv_environment),
+            "UV_CACHE_DIR": str(install.work_dir / "uv"),
+        }
+        uv_lock.export(tools.uv, install_set, python, install.app_dir, lock, environ, log)
+    return tuple(
+        select_packages(
+            read_toml(lock),
+            install_set.lock,
+            lock.parent,
+            target_environment(install.python_version),
+            extras=install_set.extras,
+            groups=install_set.groups,
+        )
+    )
+
+
+def _install(install: Install, tools: Tools, log: Log) -> str:
+    lacking: hints.Hint | None = None
+    if install.offline is not None and install.vendored:
+        at_hand = dataclasses.replace(install, access=install.offline, may_fall_back=False)
+        tool, code, output = _try(at_hand, tools, log, show=False)
+        if code == 0:
+            return tool
+        lacking = hints.diagnose(output, code)
+        missing = hints.first_missing(output) or "something"
+        log.info(f"vendor/ lacks {missing}: the index is asked for the rest")
+        create_venv(install.venv, install.python, install.python_version)
+    tool, code, output = _try(install, tools, log)
+    hint = _diagnose(install, code, output)
+    if code != 0 and hint.id == hints.UNREACHABLE and lacking is not None:
+        hint = lacking
+    elif code != 0 and hint.id == hints.UNREACHABLE and install.offline is not None:
+        log.info("The index cannot be reached: only the wheels at hand are used.")
+        create_venv(install.venv, install.python, install.python_version)
+        at_hand = dataclasses.replace(install, access=install.offline)
+        tool, code, output = _try(at_hand, tools, log)
+        hint = hints.diagnose(output, code)
+    if code != 0:
+        raise errors.install_failed(tool, code, hint.id, log.clean(hint.text))
+    refuse_without_hash(install)
+    return tool
+
+
+def _diagnose(install: Install, code: int, output: str) -> hints.Hint:
+    """The hint for a failure. Raises `UserError` where an index does not let us in.
+
+    pip takes an index that it cannot reach, or that refuses it, for one that lacks the package.
+    """
+    hint = hints.diagnose(output, code)
+    name = hints.first_missing(output)
+    if code == 0 or name is None or hint.id not in hints.ABOUT_INDEXES:
+        return hint
+    for source in install.access.sources:
+        if source.url.startswith("http"):
+            url = source.full_url.rstrip("/") + f"/{name}/"
+            status = answer_status(url, install.access.pip_environment)
+            if status in (401, 403):
+                raise errors.index_refused(without_tokens(source.url), status)
+            if status is None and hint.id == "package-missing":
+                return hints.diagnose(f"Connection refused\n{output}", code)
+    return hint
+
+
+def _try(install: Install, tools: Tools, log: Log, *, show: bool = True) -> tuple[str, int, str]:
+    """By uv, and by pip where uv lacks something; the tool, its exit code and all output."""
+    output = ""
+    if install.installer.startswith("uv"):
+        code, output = _uv(install, tools, log, show=show)
+        doubts = _doubts(install) if code == 0 and install.may_fall_back else []
+        if code == 0 and not doubts:
+            return install.installer, code, output
+        if code != 0 and (
+            not install.may_fall_back or _is_final(install, hints.diagnose(output, code))
+        ):
+            return "uv", code, output
+        log.info(f"{'; '.join(doubts) or 'uv could not install this'}; pip decides.")
+        create_venv(install.venv, install.python, install.python_version)
+    code, pip_output = _pip(install, tools, log, show=show)
+    if "PIP_NO_INDEX" in install.access.pip_environment:
+        pip_output += f"\n{hints.NO_INDEX}"
+    return "pip", code, f"{pip_output}\n{output}"
+
+
+def _is_final(install: Install, hint: hints.Hint) -> bool:
+    """Whether pip would fail alike. It passes over an index that it cannot reach, if it has more."""
+    alone = len(install.access.sources) <= 1
+    return hint.final or (hint.id == hints.UNREACHABLE and (alone or bool(install.offline)))
+
+
+def _doubts(install: Install) -> list[str]:
+    """Why pip may choose other versions than uv did."""
+    installed = installed_distributions(install.venv)
+    versions = {one.name: one.version for one in installed}
+    older = passed_over(versions, [line for one in installed for line in one.requires])
+    wrong = [
+        one.name
+        for one in installed
+        if not admits_python("".join(one.fields.get("requires-python", ())), install.python_version)
+    ]
+    doubts = []
+    if older:
+        doubts.append(f"uv passes over pre-releases of {', '.join(older)} that a package asks for")
+    if wrong:
+        doubts.append(f"uv takes {', '.join(wrong)}, which this Python is too new for")
+    return doubts
+
+
+def _requirement_files(install: Install) -> list[str]:
+    """The app's own files, and one of ours that holds everything else."""
+    install_set = install.install_set
+    if install.locked is not None and not install.access.by_name:
+        path = install.work_dir / "pylock.toml"
+        write_toml(path, as_pylock(install.locked))
+        return [str(path)]
+    # uv gets those of the pinned lines that are for an index again, with the index.
+    lines = [
+        *requirement_lines(install.locked or ()),
+        *install_set.lines,
+        *(line for pinned in install_set.pinned.values() for line in pinned),
+        *(f"-e {_absolute(install, e)}" for e in install_set.editables),
+    ]
+    if not lines:
+        return list(install_set.files)
+    path = install.work_dir / "requirements.txt"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [*install_set.files, str(path)]
+
+
+def _pinning_files(install: Install) -> list[str]:
+    """For uv, which index alone may serve a package."""
+    manifest = index_pins.manifest(install.install_set.pinned, install.access.pinned)
+    if manifest is None:
+        return []
+    path = install.work_dir / "pinned" / "pyproject.toml"
+    path.parent.mkdir(exist_ok=True)
+    write_toml(path, manifest)
+    return [str(path)]
+
+
+def _shown(install: Install) -> str:
+    """What is installed, in the terms of the app: our own files are named by what they hold."""
+    install_set = install.install_set
+    lines = len(install_set.lines) + sum(len(found) for found in install_set.pinned.values())
+    return " ".join(
+        [
+            *(f"-r {name}" for name in install_set.files),
+            *([f"-r {install_set.lock}"] if install_set.lock else []),
+            *([f"({plural(lines, 'requirement')})"] if lines else []),
+            *(f"-e {name}" for name in install_set.editables),
+        ]
+    )
+
+
+def _absolute(install: Install, project: str) -> str:
+    """`libs/a[extra]` as an absolute path: installers differ in what a relative one is based on."""
+    path, bracket, extras = project.partition("[")
+    return os.path.normpath(install.app_dir / path) + bracket + extras
+
+
+def _options(install: Install) -> list[str]:
+    """What uv and pip both understand."""
+    options = ["--no-deps"] if install.install_set.locked else []
+    if install.versions and not (install.install_set.locked or install.install_set.require_hashes):
+        path = install.work_dir / "versions.txt"
+        path.write_text("".join(f"{name}=={one}\n" for name, one in install.versions.items()))
+        options += ["--constraint", str(path)]
+    return options
+
+
+def _tool_environment(install: Install, environ: Mapping[str, str]) -> dict[str, str]:
+    bundle = ca_bundle(environ)
+    trusted = dict.fromkeys(_CA_VARIABLES, bundle) if isinstance(bundle, str) else {}
+    return child_environment(
+        {**trusted, **environ},
+        {
+            "VIRTUAL_ENV": str(install.venv),
+            "PATH": f"{install.venv}/bin:{install.environ.get('PATH', '/usr/bin:/bin')}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "SOURCE_DATE_EPOCH": str(_SOURCE_DATE),
+            "TMPDIR": str(install.work_dir),
+            "HOME": install.environ.get("HOME", str(install.work_dir)),
+        },
+    )
+
+
+def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:
+    """Resolve, then install what was resolved; uv's exit code and output."""
+    cache = install.work_dir / "uv"
+    files = [*_requirement_files(install), *_pinning_files(install)]
+    log.info(f"$ uv pip install {_shown(install)}")
+    as_it_is = install.locked is not None and not install.access.by_name
+    if not as_it_is:
+        code, output = _uv_resolve(install, tools, log, files)
+        if code != 0:
+            if show:
+                log.info(output)
+            return code, output
+    refuse_without_hash(install)
+    options = [option for name in files for option in ("-r", name)]
+    if install.require_all_hashes:
+        options.append("--require-build-hashes")
+    if as_it_is:
+        options += ["--preview-features", "pylock"]
+    elif install.install_set.require_hashes:
+        options.append("--require-hashes")
+    else:
+        # The installation is held to the resolution, and to the hashes that the index states.
+        pins = install.work_dir / "constraints.txt"
+        pins.write_text("\n".join(constraints(read_resolution(install))) + "\n")
+        options += ["-c", str(pins)]
+    link_mode = "hardlink" if _same_device(cache, install.venv) else "copy"
+    code, output = _run_uv(
+        install,
+        tools,
+        log,
+        "install",
+        "--link-mode",
+        link_mode,
+        *options,
+        show=show,
+    )
+    if code == 0:
+        keep_built_wheels(cache, install.cache_dir / "built")
+        if install.kept is not None:
+            keep_tree(cache, install.kept / UV_CACHE, byte_code=False)
+    return code, output
+
+
+def _restore_built_wheels(install: Install) -> None:
+    """Begin uv's cache with the wheels that earlier builds built."""
+    cache = install.work_dir / "uv"
+    if install.kept is not None:
+        restore_tree(install.kept / UV_CACHE, cache)
+    cache.mkdir(parents=True, exist_ok=True)
+    for bucket in sorted((install.cache_dir / "built").glob("sdists-v*")):
+        shutil.copytree(bucket, cache / bucket.name, symlinks=True, dirs_exist_ok=True)
+
+
+def _uv_resolve(install: Install, tools: Tools, log: Log, files: Sequence[str]) -> tuple[int, str]:
+    output_file = str(install.work_dir / "pylock.toml")
+    return _run_uv(
+        install, tools, log, "compile", "--format", "pylock.toml", "--output-file", output_file,
+        "--no-annotate", *files, show=False,
+    )  # fmt: skip
+
+
+def refuse_without_hash(install: Install) -> None:
+    """Raises `UserError` where every package must have a hash and some have none."""
+    if install.require_all_hashes and (missing := unvouched(install)):
+        raise errors.hashes_missing(missing)
+
+
+def unvouched(install: Install) -> list[str]:
+    """The packages of the resolution that no hash vouches for, each with the reason."""
+    resolution = read_resolution(install)
+    stated = install.install_set.hashed | names_with_hash(install.install_set.lines)
+    if install.install_set.lock:
+        # Such a lock has a hash for every file.
+        stated |= {package.name for package in resolution if package.kind == "url"}
+    return without_hash(resolution, stated)
+
+
+def read_resolution(install: Install) -> tuple[Resolved, ...]:
+    """What the last installation chose; empty where that is not known."""
+    lock, report = install.work_dir / "pylock.toml", install.work_dir / "report.json"
+    if report.is_file():
+        return read_pip_report(json.loads(report.read_bytes()))
+    return read_pylock(read_toml(lock)) if lock.is_file() else ()
+
+
+def _run_uv(
+    install: Install, tools: Tools, log: Log, verb: str, *options: str, show: bool = True
+) -> tuple[int, str]:
+    assert tools.uv is not None
+    command = [
+        str(tools.uv), "pip", verb, *_uv_configuration(install), "--no-progress", "--no-python-downloads",
+        "--python", f"{install.venv}/bin/python", "--index-strategy", "unsafe-best-match",
+        "--color", "never", *install.access.uv_options, *_options(install), *options,
+    ]  # fmt: skip
+    environ = {
+        **_tool_environment(install, install.access.uv_environment),
+        "UV_CACHE_DIR": str(install.work_dir / "uv"),
+    }
+    fetched = install.work_dir / "uv" / "archive-v0"
+
+    def how_far() -> str:
+        if verb != "install":
+            return "resolving"
+        total = len(read_resolution(install))
+        done = len(os.listdir(fetched)) if fetched.is_dir() else 0  # noqa: PTH208 - one look
+        if done < total:
+            return f"{done} of {plural(total, 'package')} fetched"
+        return "installing and byte-compiling"
+
+    return run(command, environ=environ, cwd=install.app_dir, log=log, show=show, how_far=how_far)
+
+
+def _uv_configuration(install: Install) -> list[str]:
+    """No settings but those of the app's manifest that concern building."""
+    if not install.install_set.uv_settings:
+        return ["--no-config"]
+    path = install.work_dir / "uv.toml"
+    write_toml(path, install.install_set.uv_settings)
+    return ["--config-file", str(path)]
+
+
+def _same_device(first: Path, second: Path) -> bool:
+    return first.stat().st_dev == second.stat().st_dev
+
+
+def keep_built_wheels(cache: Path, kept: Path) -> None:
+    """Keep uv's records of the wheels that this build built or used, without the source trees.
+
+    What it did not use is dropped: else the kept wheels would become more with every version.
+    """
+    shutil.rmtree(kept, ignore_errors=True)
+    for wheel in sorted(cache.glob("sdists-v*/**/*.whl")):
+        shard = wheel.parent
+        if not any(path.is_symlink() for path in shard.iterdir()):
+            continue  # uv puts a link to the unpacked files beside a wheel that it uses
+        if _holds_credentials(wheel):
+            continue  # it is built again: the cache may be a registry's
+        (kept / shard.relative_to(cache)).mkdir(parents=True, exist_ok=True)
+        for path in (*shard.iterdir(), *shard.parent.iterdir()):
+            if path.is_file() and not path.is_symlink():
+                shutil.copy2(path, kept / path.relative_to(cache))
+
+
+def _holds_credentials(wheel: Path) -> bool:
+    """Whether the URL of a requirement has some, as those of the app's own project may."""
+    with zipfile.ZipFile(wheel) as archive:
+        return any(
+            metadata_without_credentials(data) != data
+            for name in archive.namelist()
+            if name.endswith(".dist-info/METADATA") and (data := archive.read(name))
+        )
+
+
+def _pip(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:
+    _refuse_pins_without_hash(install)
+    venv_python = install.venv / "bin" / "python"
+    kept = install.kept
+    caching = ["--no-cache-dir"] if kept is None else ["--cache-dir", str(kept / PIP_CACHE)]
+    log.info(f"$ pip install {_shown(install)}")
+    command = [
+        *pip_command(tools, install.python_version, venv_python), "install", "--no-compile",
+        "--disable-pip-version-check", "--no-input", "--no-warn-script-location",
+        "--progress-bar", "off", *caching, "--src", str(install.venv / "src"),
+        "--report", str(install.work_dir / "report.json"),
+        *_options(install),
+        *(option for name in _requirement_files(install) for option in ("-r", name)),
+    ]  # fmt: skip
+    environ = {
+        **_tool_environment(install, install.access.pip_environment),
+        "PIP_ROOT_USER_ACTION": "ignore",
+    }
+    code, output = run(command, environ=environ, cwd=install.app_dir, log=log, show=show)
+    return code, output
+
+
+def _refuse_pins_without_hash(install: Install) -> None:
+    """pip takes a package from whichever index has it: a hash alone holds it to the right one."""
+    for index in install.access.pinned:
+        for line in install.install_set.pinned.get(index, ()):
+            if " --hash=" not in line:
+                raise errors.pin_needs_uv(line.partition("=")[0], index)
+
+
+def check_packages(install: Install, tools: Tools, log: Log) -> None:
+    """Report requirements that the installed set does not meet."""
+    venv_python = install.venv / "bin" / "python"
+    if tools.uv is not None:
+        command = [str(tools.uv), "pip", "check", "--no-config", "--python", str(venv_python)]
+    else:
+        command = [*pip_command(tools, install.python_version, venv_python), "check"]
+    environ = {
+        **_tool_environment(install, without_index_variables(install.environ)),
+        "UV_CACHE_DIR": str(install.work_dir / "uv"),
+    }
+    code, output = run(command, environ=environ, cwd=install.app_dir, log=log, show=False)
+    if code != 0:
+        log.warning("The installed packages do not fit each other:\n" + output)

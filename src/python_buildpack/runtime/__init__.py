@@ -1,0 +1,1 @@
+"""The `python` layer: which CPython is asked for, which one it is, and its unpacking."""
