@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--app", type=Path, default=ROOT / "examples" / "flask")
     app: Path = parser.parse_args().app
     if not app.is_dir():
-        print(f"{app} is not a directory", file=sys.stderr)
+        print(f"APP={app}: no such directory", file=sys.stderr)
         return 1
     try:
         demo(app.resolve())

@@ -85,6 +85,11 @@ def install(packages: Sequence[str], log: Callable[[str], None]) -> None:
             policy.unlink()
 
 
+def docker_data() -> Path:
+    """Where a daemon that is started here keeps its images."""
+    return cache_dir() / "docker"
+
+
 @contextlib.contextmanager
 def docker(log: Callable[[str], None]) -> Iterator[Docker]:
     """A daemon that answers; one that was started here is ended afterwards."""
@@ -106,7 +111,7 @@ def _answers(candidate: Docker) -> bool:
 
 @contextlib.contextmanager
 def _daemon(log: Callable[[str], None]) -> Iterator[Docker]:
-    data = cache_dir() / "docker"
+    data = docker_data()
     data.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pycnb-docker-") as name:
         run = Path(name)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from builder import builder
 from demo import ensure_package, say
-from docker_host import DockerError, docker
+from docker_host import DockerError, docker, docker_data
 from go_tools import GoToolError
 from pack_cli import build_app, ensure_pack, pack_on_path
 from package import PackageError
@@ -21,6 +21,9 @@ def main() -> int:
     parser.add_argument("--app", type=Path, required=True)
     parser.add_argument("--image", required=True)
     given = parser.parse_args()
+    if not given.app.is_dir():
+        print(f"APP={given.app}: no such directory", file=sys.stderr)
+        return 1
     try:
         build_image(given.app, given.image)
     except UserError as error:
@@ -44,6 +47,9 @@ def build_image(app: Path, image: str) -> None:
         say(f"pack build {image} --path {app}")
         done = build_app(pack, host, Path(work) / "pack", image, name, app, {})
         print(done.stdout)
+        if host.environ:
+            say("No Docker answered, so one was started for this build. It ends now, and keeps")
+            say(f"{image} in {docker_data()}. Start Docker yourself, and build again to run it.")
 
 
 if __name__ == "__main__":
