@@ -58,16 +58,18 @@ def ensure_tools(
 ) -> Path:
     """The directory that holds the programs of tools/<name>, built if need be.
 
-    `programs` are packages of `module`, or with `./` of tools/<name> itself; `flags` makes the linker's flags from its version; `links`
-    are further names of a program.
+    `programs` are packages of `module`, or with `./` of tools/<name> itself; `flags` makes the
+    linker's flags from its version; `links` are further names of a program.
     """
     module_dir = TOOLS_DIR / name
     version = module_version(name, module)
     sums = (module_dir / "go.mod").read_bytes() + (module_dir / "go.sum").read_bytes()
     digest = hashlib.sha256("\0".join((*programs, flags(version))).encode() + sums).hexdigest()
     final = cache_dir() / f"{name}-{version}-{digest[:12]}"
+    if final.is_dir():
+        return final
     with made_once(final):
-        if final.is_dir():
+        if final.is_dir():  # made by another process meanwhile
             return final
         if shutil.which("go") is None:
             raise GoToolError(f"Go (1.25 or newer) is needed to build {name}; none is on PATH.")

@@ -202,6 +202,8 @@ def tool(uv: Path) -> Callable[[str], Path]:
         digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
         target = cache_dir() / "tools" / f"{name}-{digest}"
         done = target / ".complete"
+        if done.exists():
+            return target / "bin"
         with made_once(target):
             if done.exists():
                 return target / "bin"
