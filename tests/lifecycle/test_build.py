@@ -69,6 +69,21 @@ def test_code_change_moves_the_app_layer_only(space: Workspace, flask_app: Path)
     assert len(set(before.layers) - set(after.layers)) == 1
 
 
+def test_a_clone_of_the_same_files(space: Workspace, flask_app: Path) -> None:
+    """What git notes about a clone (kpack keeps it) leaves the app's layer as it was."""
+    git = flask_app / ".git"
+    git.mkdir()
+    (git / "index").write_text("cloned at ten")
+    passed(create(space, flask_app))
+    before = oci_layout.read_image(space.layout, APP_IMAGE)
+    (git / "index").write_text("cloned at eleven")
+    built = passed(create(space, flask_app))
+    after = oci_layout.read_image(space.layout, APP_IMAGE)
+    assert len(before.layers) == len(after.layers)
+    assert len(set(before.layers) - set(after.layers)) == 1
+    assert "Reused 1/2 app layer(s)" in built.log and "Added 1/2 app layer(s)" in built.log
+
+
 def distributions(space: Workspace) -> set[str]:
     """Names of what the venv layer of the last build holds."""
     found = space.buildpack_layers.glob("venv/lib/python3*/site-packages/*.dist-info")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from cnb.launch import Label, write_build_toml, write_launch_toml
+from cnb.launch import Label, Slice, write_build_toml, write_launch_toml
 from python_buildpack import layers
 from python_buildpack.app.facts import read_app_facts
 from python_buildpack.app.files import AppFiles
@@ -14,6 +15,7 @@ from python_buildpack.describe.summary import about_size, summary
 from python_buildpack.execute import Workshop
 from python_buildpack.launch.processes import LaunchInputs, needs_facts, plan_launch
 from python_buildpack.managers import how_to_add
+from python_buildpack.presence import exists
 
 _PROVIDED = frozenset({"python", "venv"})
 
@@ -50,10 +52,15 @@ def describe(
         Label(key="io.pycnb.python.buildpack-version", value=shop.context.buildpack_version),
         Label(key="io.pycnb.python.report", value=shop.log.clean(as_label(report))),
     )
-    write_launch_toml(layers_dir, launch.processes, labels)
+    write_launch_toml(layers_dir, launch.processes, labels, _slices(shop.context.app_dir))
     unmet = {entry.name for entry in shop.context.plan} - _PROVIDED
     write_build_toml(layers_dir, sorted(unmet))
     return report
+
+
+def _slices(app_dir: Path) -> tuple[Slice, ...]:
+    """A clone's `.git` names times and commits: in a layer of its own, it leaves the app's alone."""
+    return (Slice(paths=(".git",)),) if exists(app_dir / ".git") else ()
 
 
 def _launch_inputs(shop: Workshop, packages: Mapping[str, str]) -> LaunchInputs:
