@@ -61,6 +61,10 @@ release-list: venv ## regenerate the list of Python releases
 error-docs: venv ## regenerate docs/errors.md from the code
 	@$(RUN) scripts/error_docs.py
 
+.PHONY: golden
+golden: venv ## rewrite tests/lifecycle/golden, the logs that people read, after a change of a text
+	GOLDEN=write $(PY) -m pytest tests/lifecycle/test_logs.py -q
+
 release-list-latest: venv ## the same, from the newest pbs-installer, which becomes the pinned one
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	$(VENV)/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.10 \

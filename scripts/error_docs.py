@@ -24,9 +24,12 @@ INTRODUCTION = """# Errors
 
 <!-- written by `make error-docs` -->
 
-Every error of the build has an id, which stays; the log shows it in brackets under the text. What
-stands `<so>` below is filled in. With `BP_LOG_LEVEL=debug` the log shows the commands, what they
-were given, and each decision besides.
+Search this page for the id that the log printed: it is the last line of the error, in brackets
+(`[lock-stale]`). Below each id are the text, with `<so>` what the log fills in, the cause, and the
+fix. Ids stay the same in later versions.
+
+Not enough? Build again with `BP_LOG_LEVEL=debug`: the log then shows each decision, and each command
+with its directory, the names of its variables, its exit code and its time.
 """
 
 

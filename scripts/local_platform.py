@@ -128,14 +128,15 @@ def create(
     target: Sequence[str] | None = None,
     *,
     api: str = PLATFORM_API,
+    colour: bool = False,
 ) -> Build:
     """One build by `creator`, as pack starts it: fresh layers and app, the same cache.
 
     `target` says where the run image comes from and the image goes to, where that is not the
-    layout.
+    layout. In `colour` is what a terminal gets.
     """
     fresh(space, app, settings or {})
-    return _phase(space, "creator", creator_arguments(space, target), api)
+    return _phase(space, "creator", creator_arguments(space, target), api, colour=colour)
 
 
 def creator_arguments(space: Workspace, target: Sequence[str] | None = None) -> list[str]:
@@ -206,9 +207,16 @@ def run_builder(
     return _phase(space, "builder", common, api)
 
 
-def _phase(space: Workspace, name: str, arguments: Sequence[str], api: str = PLATFORM_API) -> Build:
+def _phase(
+    space: Workspace,
+    name: str,
+    arguments: Sequence[str],
+    api: str = PLATFORM_API,
+    *,
+    colour: bool = False,
+) -> Build:
     started_at = time.monotonic()
-    with start_phase(space, name, arguments, api) as process:
+    with start_phase(space, name, arguments, api, colour=colour) as process:
         output, _ = process.communicate()
     return Build(
         code=process.returncode,
@@ -224,13 +232,14 @@ def start_phase(
     api: str = PLATFORM_API,
     *,
     own_session: bool = False,
+    colour: bool = False,
 ) -> subprocess.Popen[bytes]:
     """A phase of the lifecycle; in a session of its own it can be ended with all its children."""
     environ = {
         **os.environ,
         "CNB_PLATFORM_API": api,
         "CNB_EXPERIMENTAL_MODE": "warn",
-        "CNB_NO_COLOR": "true",
+        **({} if colour else {"CNB_NO_COLOR": "true"}),
     }
     if space.user is not None:
         environ["HOME"] = str(space.root)

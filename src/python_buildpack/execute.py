@@ -282,7 +282,8 @@ def provide_packages(shop: Workshop) -> tuple[Mapping[str, str], LayerFacts]:
     remove_layer(layers_dir, layers.VENV)
     for notice in shop.project.packages.notices:
         log.info(notice)
-    log.info("Installing packages: " + "; ".join((*plan.venv.reasons, *plan.changed_lines)))
+    reasons = (*plan.venv.reasons, *layers.summed_up(plan.changed_lines))
+    log.info("Installing packages: " + "; ".join(reasons))
     installed = Installed()
     with lent_interpreter(shop) as python:
         venv.create_venv(shop.venv_dir, python, plan.release.version)
@@ -384,7 +385,7 @@ def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed
     _warn_of_missing_libraries(shop)
     unchecked = installer.unvouched(install)
     shop.log.info(
-        f"{plural(len(distributions), 'package')} installed"
+        f"{plural(len(distributions), 'package')} installed and byte-compiled"
         + (f"; no hash vouches for {', '.join(unchecked)}" if unchecked else "")
     )
     return Installed(installer=tool, distributions=distributions, artifacts=artifacts)

@@ -187,6 +187,11 @@ _RULES = (
     ),
     _Rule(
         "conflict",
+        r"The conflict is caused by:\n((?: +\S[^\n]*\n?)+)",
+        "Two requirements exclude each other: relax one of them.\n  {0}",
+    ),
+    _Rule(
+        "conflict",
         r"ResolutionImpossible|are incompatible\.|conflicting dependencies"
         r"|Because you require [^\n]+ and [^\n]+, we can conclude",
         "Two requirements exclude each other (which, is said above): relax one of them.",
@@ -230,7 +235,7 @@ def diagnose(output: str, code: int) -> Hint:
     for rule in _RULES:
         found = re.search(rule.pattern, output)
         if found:
-            group = found[1] if found.re.groups else ""
+            group = "\n  ".join(map(str.strip, found[1].splitlines())) if found.re.groups else ""
             header = _HEADERS.get(group or "", f"the -dev package that brings {group}")
             text = rule.text.format(
                 group, missing=first_missing(output) or "A package", header=header

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,8 @@ _NAMES = {
     "refresh": "BP_PYTHON_REFRESH",
 }
 
+_NAMED = 8  # requirements, of those that were added or removed
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
@@ -123,10 +125,18 @@ def compare(key: PythonKey | VenvKey | NltkDataKey, restored: object) -> Decisio
         elif name in ("archive_sha256", "python_sha256", "location"):
             reasons.append(f"{_NAMES[name]} changed")
         else:
-            reasons.append(f"{_NAMES.get(name, name)} changed: {old[name]} -> {value}")
+            reasons.append(
+                f"{_NAMES.get(name, name)} changed: {_shown(old[name])} -> {_shown(value)}"
+            )
     if len(reasons) > 1:
         reasons = [r for r in reasons if not r.startswith("the runtime's archive")] or reasons
     return Decision(reasons=tuple(reasons))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)
 
 
 def _input_reasons(old: Mapping[str, Any], new: Mapping[str, str]) -> list[str]:
@@ -146,3 +156,14 @@ def changed_lines(old: object, new: Mapping[str, tuple[str, ...]]) -> list[str]:
     return [f"removed {line}" for line in sorted(before - after)] + [
         f"added {line}" for line in sorted(after - before)
     ]
+
+
+def summed_up(changed: Sequence[str]) -> list[str]:
+    """What `changed_lines` found in a few words: `added X, Y`, `removed Z and 3 more`."""
+    told = []
+    for verb in ("added ", "removed "):
+        names = [line.removeprefix(verb) for line in changed if line.startswith(verb)]
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            told.append(verb + ", ".join(names[:_NAMED]) + more)
+    return told

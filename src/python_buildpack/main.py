@@ -134,7 +134,7 @@ def _build(context: BuildContext, log: Log, outcome: Outcome) -> None:
             layers.PYTHON: plan.python.reasons,
             layers.VENV: (*plan.venv.reasons, *plan.changed_lines),
         }
-        with log.step("Python", f"{plan.release.name} (from {plan.origin})"):
+        with log.step("Python", f"{plan.release.name} ({plan.origin})"):
             for warning in plan.warnings:
                 log.warning(warning)
             python = provide_python(shop)

@@ -160,7 +160,7 @@ def choose_installer(
         return "pip", f"uv lacks {', '.join(install.pip_only)}"
     if sources.untranslated:
         return "pip", f"pip is configured with {', '.join(sources.untranslated)}"
-    return uv, "it gives pip's answer, faster"
+    return uv, "the same packages as by pip, faster"
 
 
 def _with_sbom(decision: Decision, restored: Mapping[str, Any] | None, wanted: bool) -> Decision:

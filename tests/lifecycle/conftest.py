@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import json
@@ -56,6 +57,13 @@ def buildpack(shelter: Path) -> Path:
 @pytest.fixture
 def space(shelter: Path, buildpack: Path, binaries: Path) -> Iterator[Workspace]:
     """A workspace of its own; the phases run as another user where this one is root."""
+    with new_space(shelter, buildpack, binaries) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def new_space(shelter: Path, buildpack: Path, binaries: Path) -> Iterator[Workspace]:
+    """The same for the tests of a module."""
     with tempfile.TemporaryDirectory(prefix="w", dir=shelter) as name:
         Path(name).chmod(0o755)
         user = BUILDER if os.getuid() == 0 else None

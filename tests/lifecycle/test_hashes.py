@@ -49,7 +49,7 @@ def test_the_hash_of_the_index_is_kept_in_the_metadata(
     assert build.code == 0, build.log
     metadata = read_toml(space.buildpack_layers / "venv.toml")["metadata"]
     assert metadata["artifacts"] == {"lonely": {"file": WHEEL, "sha256": digest}}
-    assert "1 package installed\n" in build.log
+    assert "1 package installed and byte-compiled\n" in build.log
 
 
 def test_a_file_that_is_not_what_the_index_says(
@@ -71,7 +71,10 @@ def test_a_package_without_a_hash(space: Workspace, index: Host, flask_app: Path
     (flask_app / "requirements.txt").write_text(line + "\n")
     build = create(space, flask_app)
     assert build.code == 0, build.log
-    assert "1 package installed; no hash vouches for lonely (a URL without a hash)" in build.log
+    assert (
+        "1 package installed and byte-compiled; no hash vouches for lonely (a URL without a hash)"
+        in build.log
+    )
     for installer in ("uv", "pip"):
         settings = {"BP_REQUIRE_HASHES": "true", "BP_PIP_INSTALLER": installer}
         build = create(space, flask_app, settings)

@@ -174,7 +174,7 @@ def test_a_version_that_another_buildpack_requires(space: Workspace, flask_app: 
     (flask_app / "asset.txt").write_text("")
     (flask_app / "version.txt").write_text(">=3.10,<4")
     build = passed(create(space, flask_app))
-    assert "(from another buildpack's requirement in the build plan: >=3.10,<4)" in build.log
+    assert "(another buildpack's requirement in the build plan: >=3.10,<4)" in build.log
 
     (flask_app / ".python-version").write_text(f"{DEFAULT_MINOR}\n")
     (flask_app / "version.txt").write_text("3.99")

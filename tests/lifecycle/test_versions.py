@@ -108,17 +108,17 @@ def test_the_minor_version_stays_when_the_default_moves(space: Workspace, own: E
 
     build = passed(create(space, app, settings(space, own, absent)))
     assert minor == DEFAULT_MINOR, "this test needs a CPython of the default minor version"
-    assert f"Python {own['version']} (from the default)" in build.log
+    assert f"Python {own['version']} (the default)" in build.log
     assert f"To choose one: echo '{minor}' > .python-version" in build.log
     assert label(space) == own["version"]
 
     upgrade(space, newer)
     build = passed(create(space, app, settings(space, own, absent)))
-    assert f"Python {own['version']} (from the version of the last build)" in build.log
+    assert f"Python {own['version']} ({minor}, as in the last build)" in build.log
     assert reused(build) == ["python", "venv"]
 
     build = passed(create(space, app, settings(space, own, later(own), absent)))
-    assert f"Python {later(own)['version']} (from the version of the last build)" in build.log
+    assert f"Python {later(own)['version']} ({minor}, as in the last build)" in build.log
     assert f"Python {own['version']} -> {later(own)['version']}" in build.log
     assert f"To choose one: echo '{minor}' > .python-version" in build.log
     assert label(space) == later(own)["version"]
@@ -127,7 +127,7 @@ def test_the_minor_version_stays_when_the_default_moves(space: Workspace, own: E
     shutil.rmtree(oci_layout.image_path(space.layout, APP_IMAGE))
     build = create(space, app, settings(space, own, later(own), absent))
     assert build.code != 0
-    assert f"Python {newer}.0 (from the default)" in build.log
+    assert f"Python {newer}.0 (the default)" in build.log
 
 
 def test_another_version_rebuilds_and_says_why(

@@ -53,7 +53,7 @@ CASES = {
         "setting-missing",
         "SECRET_KEY is empty",
     ),
-    "another KeyError": ("    x = table['y']\nKeyError: 'y'", "failed", "last line"),
+    "another KeyError": ("    x = table['y']\nKeyError: 'y'", "failed", "Cause: KeyError: 'y'\n"),
     "PostgreSQL": (
         'django.db.utils.OperationalError: connection to server at "127.0.0.1", port 5432 failed: '
         "Connection refused",
@@ -102,7 +102,7 @@ CASES = {
         "syntax-error",
         "SyntaxError: invalid syntax",
     ),
-    "anything else": ("Killed", "failed", "last line"),
+    "anything else": ("  ValueError: 3\n", "failed", "Cause: ValueError: 3\n"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from python_buildpack.layers import FORMAT, VenvKey, as_table, changed_lines, compare
+from python_buildpack.layers import FORMAT, VenvKey, as_table, changed_lines, compare, summed_up
 
 KEY = VenvKey(
     python="3.13.1",
@@ -61,3 +61,21 @@ def test_changed_lines_are_named() -> None:
     assert changed_lines(
         {"requirements.txt": ["flask==1", "click"]}, {"requirements.txt": ("flask==2", "click")}
     ) == ["removed flask==1", "added flask==2"]
+
+
+def test_changed_lines_are_summed_up() -> None:
+    """What came stands before what went, and a long list is cut."""
+    changed = [*(f"removed p{n}" for n in range(11)), "added flask==2", "added click"]
+    assert summed_up(changed) == [
+        "added flask==2, click",
+        "removed p0, p1, p2, p3, p4, p5, p6, p7 and 3 more",
+    ]
+    assert summed_up([]) == []
+
+
+def test_options_are_shown_as_words() -> None:
+    """The reason names the options, without the marks of a Python list."""
+    old = dataclasses.replace(KEY, options=("--pre", "index x"))
+    assert compare(KEY, restored(old)).reasons == (
+        "the installer's options changed: --pre, index x -> none",
+    )

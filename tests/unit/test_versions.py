@@ -770,7 +770,7 @@ HABIT = [
     Row(
         expected="3.12.8",
         previous="3.12.0",
-        origin="the version of the last build",
+        origin="3.12, as in the last build",
         warnings=[NOT_ASKED],
     ),
     Row(expected="3.14.2", previous="3.14.0", warnings=[NOT_ASKED]),

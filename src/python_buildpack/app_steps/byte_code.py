@@ -52,6 +52,11 @@ def compile_modules(
         "--invalidation-mode", mode, "-i", listed,
     ]  # fmt: skip
     environ = {"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
-    _, output = run(command, environ=environ, cwd=work_dir, log=log, show=False)
-    for line in output.splitlines():
-        log.debug(line)
+    run(
+        command,
+        environ=environ,
+        cwd=work_dir,
+        log=log,
+        show=False,
+        how_far=lambda: "byte-compiling the app's modules",
+    )

@@ -20,13 +20,14 @@ def collect_static(
     """Run `collectstatic --noinput` beside manage.py. Raises `UserError` when it fails."""
     with log.step("Static files"):
         shown = os.path.relpath(project.directory / "manage.py", app_dir)
-        log.info(f"python {shown} collectstatic --noinput")
+        log.info(f"$ python {shown} collectstatic --noinput")
         code, output = run(
             # With --traceback Django shows one for the failures that it foresees, too.
             [python, "manage.py", "collectstatic", "--noinput", "--traceback"],
             environ=environ,
             cwd=project.directory,
             log=log,
+            how_far=lambda: "collectstatic is running",
         )
     unknown = code != 0 and UNKNOWN_COMMAND in output and "Traceback" not in output
     if unknown and "No Django settings specified" not in output:

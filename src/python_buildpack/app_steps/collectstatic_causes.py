@@ -126,9 +126,10 @@ _RULES = (
         "Cause: a module of the app cannot be compiled: {0}",
     ),
 )
+_LONGEST = 300  # characters of its last line
 _OTHER = Cause(
     id="failed",
-    text="Cause: see the last line of the traceback. The same command, run where the app's "
+    text="Cause: {0}\nThe same command, run where the app's "
     "production settings and none of its services are at hand, shows it too: "
     "python manage.py collectstatic --noinput",
 )
@@ -140,12 +141,13 @@ def find_cause(output: str) -> Cause:
         found = re.search(rule.pattern, output)
         if found:
             return Cause(id=rule.id, text=rule.text.replace("{0}", (*found.groups(), "")[0]))
-    return _OTHER
+    last = (output.strip().splitlines() or ["it printed nothing"])[-1].strip()[:_LONGEST]
+    return Cause(id=_OTHER.id, text=_OTHER.text.replace("{0}", last))
 
 
 def texts() -> tuple[tuple[str, str], ...]:
     """Every id with its text, placeholders named; an id may have several."""
     return (
         *((rule.id, rule.text.replace("{0}", "<name>")) for rule in _RULES),
-        (_OTHER.id, _OTHER.text),
+        (_OTHER.id, _OTHER.text.replace("{0}", "<the last line of the traceback>")),
     )

@@ -35,7 +35,8 @@ def run_hook(hook: Path, name: str, root: Path, environ: Mapping[str, str], log:
     command = [str(hook)] if is_program else ["sh", str(hook)]
     try:
         with log.step(f"Hook {name}"):
-            code, _ = run(command, environ=environ, cwd=root, log=log)
+            how_far = f"{name} is running"
+            code, _ = run(command, environ=environ, cwd=root, log=log, how_far=lambda: how_far)
     except OSError as error:
         shown = start.decode(errors="replace").strip()
         raise errors.hook_cannot_start(

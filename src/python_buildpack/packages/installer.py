@@ -105,7 +105,8 @@ def _compile(install: Install, log: Log) -> None:
     checkouts = install.venv / "src"
     roots = [site_packages(install.venv), *([checkouts] if checkouts.is_dir() else [])]
     python = install.venv / "bin" / "python"
-    code, output = compile_trees(python, roots, skip_tests=True)
+    with log.telling(lambda: "byte-compiling the packages"):
+        code, output = compile_trees(python, roots, skip_tests=True)
     if code != 0:
         log.info(output)
         hint = hints.diagnose(output, code)
@@ -415,7 +416,7 @@ def _run_uv(
         done = len(os.listdir(fetched)) if fetched.is_dir() else 0  # noqa: PTH208 - one look
         if done < total:
             return f"{done} of {plural(total, 'package')} fetched"
-        return "installing and byte-compiling"
+        return "installing"
 
     return run(command, environ=environ, cwd=install.app_dir, log=log, show=show, how_far=how_far)
 
@@ -479,8 +480,14 @@ def _pip(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, 
         **_tool_environment(install, install.access.pip_environment),
         "PIP_ROOT_USER_ACTION": "ignore",
     }
-    code, output = run(command, environ=environ, cwd=install.app_dir, log=log, show=show)
-    return code, output
+    return run(
+        command,
+        environ=environ,
+        cwd=install.app_dir,
+        log=log,
+        show=show,
+        how_far=lambda: "pip is running",
+    )
 
 
 def _refuse_pins_without_hash(install: Install) -> None:

@@ -170,7 +170,7 @@ def _by_habit(previous: str | None, wishes: Sequence[Request], offer: _Offer) ->
     release = _preferred(_narrowed(pool, wishes, None, offer), minor)
     taken = minor_of(release.version)
     asked = f"{_PLAN}: {wishes[0].text}" if wishes else ""
-    origin = "the version of the last build" if taken == minor else asked or "the default"
+    origin = f"{minor}, as in the last build" if taken == minor else asked or "the default"
     wanted = taken + ("t" if release.free_threaded else "")
     warnings = [
         VersionWarning(
