@@ -75,9 +75,29 @@ def probe(python: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
+def examine(python: str) -> dict[str, Any]:
+    """What the interpreter to be packed says about itself; raises `ArchiveError`."""
+    advice = "Name the interpreter itself: PYTHON=/usr/bin/python3.13, or where yours is."
+    try:
+        facts = probe(python)
+    except OSError as error:
+        raise ArchiveError(f"{python} cannot be started: {error.strerror}. {advice}") from None
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr or error.stdout).strip()
+        raise ArchiveError(
+            f"{python} does not work as Python (exit code {error.returncode}). {advice}"
+            + (f"\nIt said:\n{said}" if said else "")
+        ) from None
+    except ValueError:
+        raise ArchiveError(f"{python} does not answer as Python does. {advice}") from None
+    if facts["machine"] not in ARCHITECTURES:
+        raise ArchiveError(f"There are no images for {facts['machine']}: {python} is not packed.")
+    return facts
+
+
 def pack(python: str, out: Path) -> dict[str, Any]:
-    """Pack `python` into `out`; the entry of the release list."""
-    facts = probe(python)
+    """Pack `python` into `out`; the entry of the release list. Raises `ArchiveError`."""
+    facts = examine(python)
     arch = ARCHITECTURES[facts["machine"]]
     threads = "-freethreaded" if facts["free_threaded"] else ""
     name = (

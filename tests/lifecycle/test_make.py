@@ -68,3 +68,28 @@ def test_stripped_python_without_its_libraries(buildpack: Path, tmp_path: Path) 
         runtime_archive.check_relative_path(
             tmp_path / python.name, tmp_path, {"libpython3.so": tmp_path}
         )
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("", ("cannot be started: No such file or directory", "PYTHON=/usr/bin/python3.13")),
+        (
+            "#!/bin/sh\necho 'pyenv: python3.13: command not found' >&2\nexit 127\n",
+            ("exit code 127", "pyenv:"),
+        ),
+        ("#!/bin/sh\necho hello\n", ("does not answer as Python does",)),
+    ],
+    ids=["missing", "a shim without its Python", "another program"],
+)
+def test_runtime_archive_of_no_python(tmp_path: Path, script: str, words: tuple[str, ...]) -> None:
+    """What is no interpreter is an error in words, with what to name instead."""
+    program = tmp_path / "python3.13"
+    if script:
+        program.write_text(script)
+        program.chmod(0o755)
+    done = make("runtime-archive", f"PYTHON={program}", f"OUT={tmp_path}")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    for word in words:
+        assert word in done.stdout, done.stdout
