@@ -22,6 +22,7 @@ from python_buildpack.redact import redact, without_credentials, without_tokens
         ("https://u:p%40s3cret@h.example", "https://****@h.example"),
         ("https://:s3cret@h.example/x", "https://****@h.example/x"),
         ("https://u:s3cret@[::1]:80/x", "https://****@[::1]:80/x"),
+        ("https://user:s3cret/pa@ss@\0host", "https://****@\0host"),
         ("--index-url=https://u:s3cret@h.example/x", "--index-url=https://****@h.example/x"),
         ("-i 'https://u:s3cret@h.example/x'", "-i 'https://****@h.example/x'"),
         ('url "https://u:s3cret@h.example/x", again', 'url "https://****@h.example/x", again'),
@@ -40,6 +41,7 @@ from python_buildpack.redact import redact, without_credentials, without_tokens
 def test_redact(text: str, shown: str) -> None:
     """Hosts, ports, paths and revisions stay readable; credentials do not."""
     assert redact(text) == shown
+    assert redact(shown) == shown
     assert "s3cret" not in without_credentials(text)
 
 
