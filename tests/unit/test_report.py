@@ -136,6 +136,15 @@ def test_sizes(tmp_path: Path) -> None:
     assert largest_packages(tmp_path, 4) == {"flask": 157, "fast": 20, "six": 15, "google-two": 4}
 
 
+def test_malformed_record(tmp_path: Path) -> None:
+    """What can be read of it counts: a field that never ends is too long for the csv module."""
+    (tmp_path / "odd.py").write_text("x")
+    record = tmp_path / "odd-1.0.dist-info" / "RECORD"
+    record.parent.mkdir()
+    record.write_text('odd.py,,\n"' + "x" * 200_000)
+    assert largest_packages(tmp_path) == {"odd": 1}
+
+
 @pytest.mark.parametrize(
     ("size", "packages", "said"),
     [

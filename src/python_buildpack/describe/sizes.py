@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import stat
@@ -36,11 +37,9 @@ def largest_packages(site: Path, how_many: int = LARGEST) -> dict[str, int]:
     owners: dict[str, str] = {}
     for record in sorted(site.glob("*.dist-info/RECORD")):
         package = canonicalize_name(record.parent.name.split("-")[0])
-        with record.open(encoding="utf-8", errors="replace", newline="") as file:
-            for row in csv.reader(file):
-                if row and not row[0].startswith(("..", "/")):
-                    folder = row[0].rpartition("/")[0]
-                    owners[folder or row[0]] = package
+        for name in _recorded(record):
+            if not name.startswith(("..", "/")):
+                owners[name.rpartition("/")[0] or name] = package
     sizes: dict[str, int] = {}
     for place, _, names in os.walk(site):
         folder = os.path.relpath(place, site)
@@ -53,3 +52,15 @@ def largest_packages(site: Path, how_many: int = LARGEST) -> dict[str, int]:
                 sizes[owner] = sizes.get(owner, 0) + size
     ranked = sorted(sizes.items(), key=lambda pair: (-pair[1], pair[0]))
     return dict(ranked[:how_many])
+
+
+def _recorded(record: Path) -> list[str]:
+    """The names that a RECORD lists; of a malformed one those that can be read."""
+    names: list[str] = []
+    # A package's own mistake, such as a field without an end: sizes are not worth a failure.
+    with (
+        record.open(encoding="utf-8", errors="replace", newline="") as file,
+        contextlib.suppress(csv.Error),
+    ):
+        names += (row[0] for row in csv.reader(file) if row)
+    return names
