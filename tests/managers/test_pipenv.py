@@ -300,6 +300,7 @@ def test_odd_locks(build: Builder, market: Market, pipenv: Pipenv, app: Path) ->
         ({"hashes": ["sha256:" + "0" * 64]}, "install-hash-mismatch", "writer"),
         ({"hashes": 7}, "lock-malformed", "default.writer.hashes"),
         ({"version": "==oops"}, "lock-malformed", "default.writer"),
+        ({"version": "==>=1"}, "lock-malformed", "no installer understands: '==>=1'"),
         ({"markers": "what?"}, "lock-malformed", "default.writer"),
         ({"index": "nowhere"}, "lock-malformed", "default.writer.index"),
         ({"path": "./gone", "hashes": right}, "lock-path-missing", "./gone"),

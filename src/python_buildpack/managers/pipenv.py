@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from python_buildpack import errors
@@ -188,10 +188,13 @@ def _marker(entry: Fields) -> str:
 
 
 def _version_line(name: str, version: str, marker: str, hashes: Sequence[str]) -> str:
-    if re.fullmatch(r"={0,3}[^=*]+", version) and not version.startswith((">", "<", "~", "!")):
+    if re.fullmatch(r"={0,3}[^=*<>~!]+", version):
         return pinned(name, version.lstrip("=").strip(), marker, hashes)
     # Pipenv takes what is not pinned, too.
-    specifier = SpecifierSet("" if version == "*" else version)
+    try:
+        specifier = SpecifierSet("" if version == "*" else version)
+    except InvalidSpecifier:
+        raise ValueError(f"has a version that no installer understands: {version!r}") from None
     return pinned(name, "0", marker, hashes).replace("===0", str(specifier), 1)
 
 
