@@ -269,3 +269,14 @@ def test_full_disk(buildpack: Path, app: Path, index: SimpleIndex, workplace: Pa
     assert done.returncode == 1, done.stdout
     assert "[install-disk-full]" in done.stdout, done.stdout
     assert "pip decides" not in done.stdout
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_what_uv_says_is_shown_once(
+    build: Builder, app: Path, index: SimpleIndex, level: str
+) -> None:
+    """At the debug level too, where all output is shown anyway."""
+    write_files(app, {"requirements.txt": "nothing-like-it\n"})
+    settings = {"BP_LOG_LEVEL": level, "BP_PIP_INSTALLER": "uv", "PIP_INDEX_URL": index.url}
+    built = build(app, **settings).failed("install-package-missing", "nothing-like-it")
+    assert built.log.count("was not found in the package registry") == 1

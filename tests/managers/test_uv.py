@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -467,6 +468,21 @@ def test_settings_of_a_user(
     settings = 'exclude-newer = "2001-01-01T00:00:00Z"\nindex-url = "http://127.0.0.1:1/"\n'
     write_files(workplace / "home", {".config/uv/uv.toml": settings})
     assert distributions(build(app).passed().venv) == {"base-1.0"}
+
+
+def test_settings_of_the_machine(
+    build: Builder, index: SimpleIndex, uv_on: Uv, app: Path, workplace: Path, buildpack: Path
+) -> None:
+    """Nor does /etc/uv/uv.toml: the build sees another /etc here, with one in it."""
+    small(app, index, uv_on, workplace)
+    subprocess.run(["cp", "-a", "/etc", workplace], check=False, stderr=subprocess.DEVNULL)
+    write_files(workplace / "etc", {"uv/uv.toml": 'exclude-newer = "2001-01-01T00:00:00Z"\n'})
+    alone = "unshare --mount" if os.getuid() == 0 else "unshare --mount --map-root-user"
+    script = workplace / "build"
+    mount = f"mount --bind {workplace}/etc /etc && test -s /etc/uv/uv.toml"
+    script.write_text(f"#!/bin/sh\nexec {alone} sh -c '{mount} && exec {buildpack}/bin/build'\n")
+    script.chmod(0o755)
+    assert distributions(build(app, program=script).passed().venv) == {"base-1.0"}
 
 
 def test_tampered_file(

@@ -318,7 +318,7 @@ def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, s
     if not as_it_is:
         code, output = _uv_resolve(install, tools, log, files)
         if code != 0:
-            if show:
+            if show and not log.is_debug:  # there it stands already
                 log.info(output)
             return code, output
     refuse_without_hash(install)

@@ -43,7 +43,11 @@ def export(
         *(install_set.uv_export or ()),
     ]  # fmt: skip
     kept = {name: value for name, value in environ.items() if not _RESOLUTION.fullmatch(name)}
-    # A uv.toml of the user's, which no option leaves out without the app's own settings.
+    # A uv.toml of the user's or the machine's, which no option leaves out without the app's own
+    # settings: an empty one stands before them.
+    nothing = output.parent / "uv" / "uv.toml"
+    nothing.parent.mkdir(exist_ok=True)
+    nothing.touch()
     kept.update(dict.fromkeys(("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"), str(output.parent)))
     text = ""
     # Without a network first: a lock that fits needs none, and of one that does not uv says so
@@ -54,7 +58,8 @@ def export(
             return
         if _STALE.search(text):
             raise errors.lock_stale(install_set.lock, "pyproject.toml", "uv lock")
-    log.info(text)
+    if not log.is_debug:  # there it stands already
+        log.info(text)
     if old := _OLD_UV.search(text):
         raise errors.uv_lock_unusable(install_set.lock, f"{old[0]}.")
     raise errors.uv_lock_unusable(install_set.lock, log.clean(hints.diagnose(text, code).text))
