@@ -26,6 +26,7 @@ from cnb.layers import LayerTypes, write_layer_toml
 from python_buildpack import detection, layers
 from python_buildpack.app.facts import read_app_facts
 from python_buildpack.app.files import AppFiles
+from python_buildpack.app.sources import AppSources
 from python_buildpack.app_steps.django_static import find_django_project
 from python_buildpack.app_steps.nltk_data import read_index
 from python_buildpack.app_steps.nltk_index import parse_nltk_txt, wanted_packages
@@ -279,7 +280,7 @@ def packages(folder: Path, environ: Mapping[str, str]) -> None:
 def static_files(folder: Path, environ: Mapping[str, str]) -> None:
     """Whether Django's collectstatic is to be run, and whether time zones are used."""
     user_of_time_zones({}, [str(path) for path in folder.rglob("*.py")], folder / "none")
-    find_django_project(folder / "app", environ.get("DJANGO_SETTINGS_MODULE", ""))
+    find_django_project(AppSources(folder / "app"), environ.get("DJANGO_SETTINGS_MODULE", ""))
 
 
 def nltk_data(folder: Path, environ: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from python_buildpack.app.sources import AppSources
 from python_buildpack.app_steps.django_static import enables_staticfiles, find_django_project
 
 MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "site.settings")\n'
@@ -66,16 +67,15 @@ def test_manage_py(tmp_path: Path, directories: list[str], expected: str | None)
     """The one nearest to the root, down to depth 3."""
     for directory in directories:
         site(tmp_path, directory)
-    project = find_django_project(tmp_path, "")
+    project = find_django_project(AppSources(tmp_path), "")
     found = project and str(project.directory.relative_to(tmp_path))
     assert found == expected
 
 
 def test_committed_environment_is_no_project(tmp_path: Path) -> None:
     """Packages may hold a manage.py, too."""
-    site(tmp_path, "env/lib")
-    (tmp_path / "env" / "pyvenv.cfg").write_text("")
-    assert find_django_project(tmp_path, "") is None
+    site(tmp_path, "env/lib/python3.13/site-packages")
+    assert find_django_project(AppSources(tmp_path), "") is None
 
 
 def test_settings_module(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_settings_module(tmp_path: Path) -> None:
     site(tmp_path, ".", OFF)
     (tmp_path / "site" / "production.py").write_text(ON)
     states = {
-        name: getattr(find_django_project(tmp_path, name), "staticfiles", "none")
+        name: getattr(find_django_project(AppSources(tmp_path), name), "staticfiles", "none")
         for name in ("", "site.production", "company.settings", "../etc/passwd")
     }
     assert states == {
@@ -99,7 +99,7 @@ def test_odd_files(tmp_path: Path) -> None:
     site(tmp_path, ".")
     for text in (b"\xff\xfe", b"def", b"(" * 5000, b"x = '\x00'"):
         (tmp_path / "site" / "settings.py").write_bytes(text)
-        project = find_django_project(tmp_path, "")
+        project = find_django_project(AppSources(tmp_path), "")
         assert project is not None and project.staticfiles is None
         (tmp_path / "manage.py").write_bytes(text)
-        assert find_django_project(tmp_path, "") is not None
+        assert find_django_project(AppSources(tmp_path), "") is not None

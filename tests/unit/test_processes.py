@@ -47,6 +47,9 @@ UWSGI = (
 STREAMLIT_OPTIONS = "--server.address 0.0.0.0 --server.port ${PORT} --server.headless true"
 
 
+GENERIC_MANAGE = "from django.core.management import execute_from_command_line as run\nrun()\n"
+
+
 def django(
     settings: str = "", folder: str = "", *, wsgi: bool = True, asgi: bool = True
 ) -> dict[str, str]:
@@ -126,6 +129,8 @@ DJANGO_CASES = (
         "gunicorn --worker-class uvicorn.workers.UvicornWorker site.asgi:application"),
     web("django, nested", django(folder="backend/"), "django gunicorn",
         "gunicorn site.wsgi:application", working_dir=f"{ROOT}/backend"),
+    web("django, nested in no package", django(folder="back-end/"), "django gunicorn",
+        "gunicorn site.wsgi:application", working_dir=f"{ROOT}/back-end"),
     web("django, nested twice, waitress", django(folder="services/web/"), "django waitress",
         f"{WAITRESS} site.wsgi:application", working_dir=f"{ROOT}/services/web"),
     web("django, the root's manage.py comes first", {**django(folder="old/"), **django()},
@@ -392,6 +397,20 @@ def test_inferred_processes(case: Case, tmp_path: Path) -> None:
     defaults = [one.type for one in plan.processes if one.default]
     expected = ["web"] if web else [one.type for one in plan.processes]
     assert defaults == (expected if len(expected) == 1 else [])
+
+
+@pytest.mark.parametrize("manage", [MANAGE.format(settings="site.settings"), GENERIC_MANAGE])
+def test_settings_of_the_environment(manage: str, tmp_path: Path) -> None:
+    """The build's DJANGO_SETTINGS_MODULE goes before manage.py's, or stands in for it."""
+    files = {
+        **django(),
+        "manage.py": manage,
+        "site/live.py": 'WSGI_APPLICATION = "site.live_wsgi.app"\n',
+        "site/live_wsgi.py": "",
+    }
+    planned(tmp_path, files, "django gunicorn")
+    found = read_app_facts(AppFiles(tmp_path), "site.live").django
+    assert found is not None and found.wsgi == "site.live_wsgi:app"
 
 
 def test_the_table_is_as_large_as_promised() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from python_buildpack.app.module_scope import Scope, environment_default
 from python_buildpack.app.sources import AppSources, join
 
+SETTINGS_VARIABLE = "DJANGO_SETTINGS_MODULE"
 _MANAGE_DEPTH = 3
 _MAX_DIRECTORIES = 200
 _DEPTH = 20
@@ -27,11 +28,16 @@ class DjangoFacts:
     declares_asgi: bool = False
 
 
-def read_django(sources: AppSources) -> DjangoFacts | None:
-    """The project of the first manage.py that names its settings: the root first, then below."""
-    for directory in _manage_directories(sources):
+def read_django(sources: AppSources, settings_module: str) -> DjangoFacts | None:
+    """The project of the first manage.py that names its settings: the root first, then below.
+
+    `settings_module` is the environment's DJANGO_SETTINGS_MODULE, which goes first, or empty.
+    """
+    for directory in manage_directories(sources):
         manage = sources.data(join(directory, "manage.py"))
-        settings = environment_default(manage, "DJANGO_SETTINGS_MODULE")
+        settings = environment_default(manage, SETTINGS_VARIABLE)
+        if settings_module and (settings or b"execute_from_command_line" in manage):
+            settings = settings_module
         if settings is None:
             continue
         named: dict[str, str] = {}
@@ -51,13 +57,14 @@ def read_django(sources: AppSources) -> DjangoFacts | None:
     return None
 
 
-def _manage_directories(sources: AppSources) -> Iterator[str]:
+def manage_directories(sources: AppSources) -> Iterator[str]:
+    """Where a manage.py lies: the nearest to the app's root first."""
     level = [""]
     for _ in range(_MANAGE_DEPTH + 1):
         for directory in level:
             if sources.has(join(directory, "manage.py")):
                 yield directory
-        level = [child for directory in level for child in sources.packages(directory)]
+        level = [child for directory in level for child in sources.folders(directory)]
         level = level[:_MAX_DIRECTORIES]
 
 

@@ -65,8 +65,11 @@ class AppFacts:
     scripts: tuple[str, ...] = ()
 
 
-def read_app_facts(files: AppFiles) -> AppFacts:
-    """Read the modules that are named like an entry point. Never raises for what they hold."""
+def read_app_facts(files: AppFiles, django_settings: str = "") -> AppFacts:
+    """Read the modules that are named like an entry point. Never raises for what they hold.
+
+    `django_settings` is the environment's DJANGO_SETTINGS_MODULE.
+    """
     sources = AppSources(files.root)
     found: dict[tuple[str, str, str], Application] = {}
     for entry in _entries(sources):
@@ -78,7 +81,7 @@ def read_app_facts(files: AppFiles) -> AppFacts:
     project, scripts = _project_scripts(files)
     return AppFacts(
         applications=tuple(applications),
-        django=read_django(sources),
+        django=read_django(sources, django_settings),
         project=project,
         scripts=scripts,
     )

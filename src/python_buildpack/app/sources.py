@@ -9,7 +9,12 @@ from pathlib import Path
 from python_buildpack.app.module_scope import Scope, read_scope
 from python_buildpack.presence import is_file
 
-_SKIPPED = frozenset({"tests", "test", "docs", "venv", "node_modules", "build", "dist", "vendor"})
+_SKIPPED = frozenset(
+    [
+        *("tests", "test", "docs", "venv", "node_modules", "build", "dist", "vendor"),
+        *("site-packages", "__pycache__"),
+    ]
+)
 _MAX_BYTES = 1024 * 1024
 _MAX_DIRECTORIES = 200
 
@@ -22,22 +27,27 @@ class AppSources:
 
     @functools.cache  # noqa: B019 - there is one object of this class for each build
     def listing(self, directory: str) -> tuple[frozenset[str], tuple[str, ...]]:
-        """The names of the `.py` files in `directory`, and its sub-directories in order."""
+        """The names of the `.py` files in `directory`, and of its sub-directories in order."""
         try:
             with os.scandir(self.root / directory) as entries:
                 files, folders = [], []
                 for entry in entries:
                     if entry.name.endswith(".py") and is_file(entry.path):
                         files.append(entry.name)
-                    elif entry.name.isidentifier() and entry.is_dir(follow_symlinks=False):
+                    elif entry.name[0] != "." and entry.is_dir(follow_symlinks=False):
                         folders.append(entry.name)
         except OSError:
             return frozenset(), ()
         return frozenset(files), tuple(sorted(folders)[:_MAX_DIRECTORIES])
 
+    def folders(self, directory: str) -> list[str]:
+        """The sub-directories that may hold files of the app, as paths."""
+        names = self.listing(directory)[1]
+        return [join(directory, name) for name in names if name not in _SKIPPED]
+
     def packages(self, directory: str) -> list[str]:
-        """The sub-directories that may hold code of the app, as paths."""
-        return [join(directory, n) for n in self.listing(directory)[1] if n not in _SKIPPED]
+        """Those that may hold modules."""
+        return [path for path in self.folders(directory) if path.rpartition("/")[2].isidentifier()]
 
     def has(self, path: str) -> bool:
         """Whether there is this `.py` file."""
@@ -59,16 +69,18 @@ class AppSources:
 
     def module(self, dotted: str, bases: tuple[str, ...]) -> tuple[Scope, str] | None:
         """A module by name, and its own package's name."""
-        inner = dotted.replace(".", "/")
         for base in bases:
-            for path, package in (
-                (join(base, f"{inner}.py"), dotted.rpartition(".")[0]),
-                (join(base, f"{inner}/__init__.py"), dotted),
-            ):
+            for path, package in places(dotted, base):
                 scope = self.scope(path, package)
                 if scope is not None:
                     return scope, package
         return None
+
+
+def places(dotted: str, base: str) -> tuple[tuple[str, str], ...]:
+    """Where a module's file may lie below `base`, and what its own package is then."""
+    inner = join(base, dotted.replace(".", "/"))
+    return (f"{inner}.py", dotted.rpartition(".")[0]), (f"{inner}/__init__.py", dotted)
 
 
 def join(directory: str, name: str) -> str:

@@ -1,21 +1,16 @@
-"""Where manage.py lies, and whether the settings' text tells that static files are enabled."""
+"""Whether a Django project's static files are enabled, as its settings' text tells."""
 
 from __future__ import annotations
 
 import ast
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from python_buildpack.app.django_project import SETTINGS_VARIABLE, manage_directories
 from python_buildpack.app.module_scope import environment_default
+from python_buildpack.app.sources import AppSources, join, places
 
-DEPTH = 3
 STATICFILES = "django.contrib.staticfiles"
-_VARIABLE = "DJANGO_SETTINGS_MODULE"
-_SKIPPED = frozenset(["node_modules", "site-packages", "__pycache__"])
-_MAX_DIRECTORIES = 1000
-_MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,69 +21,31 @@ class DjangoProject:
     staticfiles: bool | None
 
 
-def find_django_project(root: Path, settings_module: str) -> DjangoProject | None:
+def find_django_project(sources: AppSources, settings_module: str) -> DjangoProject | None:
     """The project whose manage.py is nearest to the app's root.
 
     `settings_module` is the environment's DJANGO_SETTINGS_MODULE, or empty.
     """
-    directory = next(_manage_directories(root), None)
+    directory = next(manage_directories(sources), None)
     if directory is None:
         return None
-    manage = _read(directory / "manage.py") or b""
-    module = settings_module or environment_default(manage, _VARIABLE)
-    settings = _module_tree(directory, module) if module else None
+    manage = sources.data(join(directory, "manage.py"))
+    module = settings_module or environment_default(manage, SETTINGS_VARIABLE)
+    settings = _module_tree(sources, directory, module) if module else None
     return DjangoProject(
-        directory=directory,
+        directory=sources.root / directory,
         staticfiles=enables_staticfiles(settings) if settings else None,
     )
 
 
-def _manage_directories(root: Path) -> Iterator[Path]:
-    level = [root]
-    for _ in range(DEPTH + 1):
-        yield from (directory for directory in level if (directory / "manage.py").is_file())
-        level = [child for directory in level for child in _directories(directory)]
-        level = level[:_MAX_DIRECTORIES]
-
-
-def _directories(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(
-                entry.name
-                for entry in entries
-                if entry.is_dir(follow_symlinks=False)
-                and entry.name not in _SKIPPED
-                and not entry.name.startswith(".")
-            )
-    except OSError:
-        return []
-    children = (folder / name for name in names)
-    return [child for child in children if not (child / "pyvenv.cfg").exists()]
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        whole = path.is_file() and path.stat().st_size <= _MAX_BYTES
-        return path.read_bytes() if whole else None
-    except (OSError, ValueError):
+def _module_tree(sources: AppSources, directory: str, module: str) -> ast.Module | None:
+    if not all(part.isidentifier() for part in module.split(".")):
         return None
-
-
-def _parse(path: Path) -> ast.Module | None:
-    data = _read(path)
+    path = next((path for path, _ in places(module, directory) if sources.has(path)), None)
     try:
-        return None if data is None else ast.parse(data)
+        return ast.parse(sources.data(path)) if path else None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None  # Django says what is wrong with it
-
-
-def _module_tree(directory: Path, module: str) -> ast.Module | None:
-    parts = module.split(".")
-    if not all(part.isidentifier() for part in parts):
-        return None
-    base = directory.joinpath(*parts)
-    return _parse(base.with_suffix(".py")) or _parse(base / "__init__.py")
 
 
 def enables_staticfiles(settings: ast.Module) -> bool | None:

@@ -104,10 +104,12 @@ def _hint_at_time_zones(shop: Workshop, packages: Mapping[str, str], modules: li
 def _django_to_collect(shop: Workshop, packages: Mapping[str, str]) -> DjangoProject | None:
     if "django" not in packages:
         return None
+    from python_buildpack.app.django_project import SETTINGS_VARIABLE
+    from python_buildpack.app.sources import AppSources
     from python_buildpack.app_steps.django_static import find_django_project
 
-    settings_module = shop.context.environ.get("DJANGO_SETTINGS_MODULE", "")
-    project = find_django_project(shop.project.root, settings_module)
+    settings_module = shop.context.environ.get(SETTINGS_VARIABLE, "")
+    project = find_django_project(AppSources(shop.project.root), settings_module)
     if project is None or project.staticfiles is False:
         return None
     if not shop.settings.collect_static:

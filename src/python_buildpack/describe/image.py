@@ -8,6 +8,7 @@ from typing import Any
 
 from cnb.launch import Label, Slice, write_build_toml, write_launch_toml
 from python_buildpack import layers
+from python_buildpack.app.django_project import SETTINGS_VARIABLE
 from python_buildpack.app.facts import read_app_facts
 from python_buildpack.app.files import AppFiles
 from python_buildpack.describe.report import Image, LayerFacts, as_label, image_report
@@ -67,7 +68,10 @@ def _launch_inputs(shop: Workshop, packages: Mapping[str, str]) -> LaunchInputs:
     project, settings = shop.project, shop.settings
     facts = None
     if needs_facts(project.procfile, settings.live_reload):
-        facts = read_app_facts(AppFiles(project.root, shop.context.app_dir))
+        facts = read_app_facts(
+            AppFiles(project.root, shop.context.app_dir),
+            shop.context.environ.get(SETTINGS_VARIABLE, ""),
+        )
     return LaunchInputs(
         procfile=project.procfile,
         facts=facts,
