@@ -964,7 +964,7 @@ def lock_path_missing(lock: str, name: str, path: str) -> UserError:
     """
     return UserError(
         "lock-path-missing",
-        f"{path}, from which {lock} installs {name}, is not there",
+        f"{lock} installs {name} from {path!r}, which is not in the app",
         "The build has only what was uploaded. Commit it, check .gitignore and the files that the "
         "platform excludes, and mind BP_PYTHON_PROJECT_DIR: paths start there.",
     )
@@ -1008,6 +1008,19 @@ def download_failed(url: str, why: str) -> UserError:
     )
 
 
+def file_to_fetch_missing(path: str) -> UserError:
+    """A `file:` URL of a release list, a mirror or a binding names no file of the build image.
+
+    Fix: Correct the URL, or mount the directory into the build (`pack build --volume`).
+    """
+    return UserError(
+        "download-failed",
+        f"{path} does not exist in the build image",
+        "A file: URL names it, from a release list, BP_DEPENDENCY_MIRROR or a service binding. "
+        "Correct the URL, or mount the directory into the build (pack build --volume).",
+    )
+
+
 def with_packaged_runtimes(error: UserError, versions: Sequence[str]) -> UserError:
     """A failed download of a runtime, with those that need none."""
     if error.id != "download-failed" or not versions:
@@ -1016,7 +1029,7 @@ def with_packaged_runtimes(error: UserError, versions: Sequence[str]) -> UserErr
         error.id,
         error.title,
         f"{error.body}\nThis buildpack brings Python {' and '.join(sorted(versions))}: "
-        "an app that asks for one of them needs no download.",
+        f"an app that asks for {'it' if len(versions) == 1 else 'one of them'} needs no download.",
     )
 
 

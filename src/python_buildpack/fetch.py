@@ -73,11 +73,15 @@ def download(
     are not those expected, and when the disk is full; `destination` does not exist then.
     """
     target = mirrored(url, mirror)
+    log.debug(f"from {redact(target)}")
     partial = destination.with_name(destination.name + ".part")
     partial.unlink(missing_ok=True)
     try:
         if urlsplit(target).scheme == "file":
-            digest = _copy(Path(unquote(urlsplit(target).path)), partial, algorithm)
+            source = Path(unquote(urlsplit(target).path))
+            if not source.is_file():
+                raise errors.file_to_fetch_missing(str(source))
+            digest = _copy(source, partial, algorithm)
         else:
             digest = _download(target, partial, log, environ, first_wait, algorithm)
         if digest != sha256:

@@ -25,7 +25,8 @@ class Hint:
 
 @dataclass(frozen=True)
 class _Rule:
-    """`{0}` in the text is what the pattern's group found, `{missing}` the first missing package."""
+    """`{0}` in the text is what the pattern's group found, `{missing}` the first missing package,
+    `{built}` the first that could not be built."""
 
     id: str
     pattern: str
@@ -91,6 +92,12 @@ _RULES = (
     ),
     _Rule(
         "index-credentials",
+        r"\b40[13] (?:Unauthorized|Forbidden|Error|Client Error)[^\n]*?\b(https?://[^\s)`']+)",
+        "The credentials were refused, or are missing, for {0}: check the user name and the "
+        "password or token in the URL, in netrc (by host), or in the service binding.",
+    ),
+    _Rule(
+        "index-credentials",
         r"\b40[13] (?:Unauthorized|Forbidden|Error|Client Error)"
         r"|lack of valid authentication credentials",
         "An index refused the credentials, or wants some: check the user name and the password or "
@@ -125,14 +132,14 @@ _RULES = (
     _Rule(
         "header-missing",
         r"fatal error: '?([\w./+-]+\.h(?:pp|xx)?)'?(?: file not found|: No such file)",
-        "A package is compiled, and the header {0} is missing: choose a version that has a wheel "
+        "{built} is compiled, and the header {0} is missing: choose a version that has a wheel "
         "for this Python, or a build image with {header}.",
     ),
     _Rule(
         "header-missing",
         r"(pg_config|mysql_config|pkg-config|krb5-config|xmlsec1|curl-config)"
         r"[^\n]*(?:not found|No such file)",
-        "A package is compiled and asks {0}, which is missing: choose a version that has a wheel "
+        "{built} is compiled and asks {0}, which is missing: choose a version that has a wheel "
         "for this Python, or a build image with the -dev package that brings it.",
     ),
     _Rule(
@@ -140,7 +147,7 @@ _RULES = (
         r"command '?[\w./+-]*(?:gcc|cc|clang|g\+\+|c\+\+)'? failed: No such file"
         r"|linker `cc` not found|[Cc]an't find Rust compiler|cargo[^\n]*(?:not found|not installed)"
         r"|No CMAKE_C\w*_COMPILER|Unknown compiler\(s\)|CMake must be installed|gfortran not found",
-        "A package is compiled, and the build image has no compiler for it: choose a version that "
+        "{built} is compiled, and the build image has no compiler for it: choose a version that "
         "has a wheel for this Python, or a build image with a compiler.",
     ),
     _Rule(
@@ -148,13 +155,13 @@ _RULES = (
         r"Missing parentheses in call to '(?:print|exec)'"
         r"|multiple exception types must be parenthesized|use_2to3 is invalid"
         r"|No module named '(?:ConfigParser|urllib2|Queue|StringIO|__builtin__|commands)'",
-        "A package is written for Python 2: look for a newer version or a successor of it.",
+        "{built} is written for Python 2: look for a newer version or a successor of it.",
     ),
     _Rule(
         "python-too-new",
         r"No module named '(?:distutils|imp|asynchat|pkg_resources|pipes)'|pkgutil\.ImpImporter"
         r"|'pkgutil' has no attribute 'ImpImporter'",
-        "A package does not support this Python: use a newer version of it, or an older Python "
+        "{built} does not support this Python: use a newer version of it, or an older Python "
         "(.python-version).",
     ),
     _Rule(
@@ -226,6 +233,7 @@ _MISSING = re.compile(
     """,
     re.VERBOSE,
 )
+_BUILT = re.compile(r"Failed (?:to build|building wheel for) [`']?([A-Za-z0-9][\w.-]*)")
 
 
 def diagnose(output: str, code: int) -> Hint:
@@ -238,7 +246,10 @@ def diagnose(output: str, code: int) -> Hint:
             group = "\n  ".join(map(str.strip, found[1].splitlines())) if found.re.groups else ""
             header = _HEADERS.get(group or "", f"the -dev package that brings {group}")
             text = rule.text.format(
-                group, missing=first_missing(output) or "A package", header=header
+                group,
+                missing=first_missing(output) or "A package",
+                built=first_built(output) or "A package",
+                header=header,
             )
             return Hint(id=rule.id, text=text, final=rule.final)
     return _UNKNOWN
@@ -250,11 +261,22 @@ def first_missing(output: str) -> str | None:
     return next(filter(None, found.groups()), None) if found else None
 
 
+def first_built(output: str) -> str | None:
+    """The first package that a tool said it could not build."""
+    found = _BUILT.search(output)
+    return found[1] if found else None
+
+
 def texts() -> tuple[tuple[str, str], ...]:
     """Every id with its text, placeholders named; an id may have several."""
     return (
         *(
-            (rule.id, rule.text.format("<name>", missing="<package>", header="<package>"))
+            (
+                rule.id,
+                rule.text.format(
+                    "<name>", missing="<package>", built="<package>", header="<package>"
+                ),
+            )
             for rule in _RULES
         ),
         (_UNKNOWN.id, _UNKNOWN.text),

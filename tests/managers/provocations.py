@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import io
@@ -123,6 +124,7 @@ PROVOKED: dict[str, Provocation] = {
     "build-plan-version-conflict": Provocation(
         files={".python-version": "3.13\n"},
         plan='[[entries]]\nname = "python"\n[entries.metadata]\nversion = "<3.0"\n',
+        words="Fix: change what the other buildpack requires",
     ),
     "certificate-untrusted": Provocation(variables={"BP_PYTHON_RELEASES": "{tls}/releases.json"}),
     "checksum-mismatch": listed(b"x", sha256="0" * 64),
@@ -132,7 +134,9 @@ PROVOKED: dict[str, Provocation] = {
     "dependency-group-unknown": Provocation(
         files={"pyproject.toml": PYPROJECT}, variables={"BP_PYTHON_GROUPS": "gui"}, words="gui"
     ),
-    "download-failed": listed(url="absent.tar.gz"),
+    "download-failed": dataclasses.replace(
+        listed(url="absent.tar.gz"), words="absent.tar.gz does not exist in the build image"
+    ),
     "environment-forbidden": Provocation(variables={"PIP_TARGET": "/x"}, words="PIP_TARGET"),
     "extra-unknown": Provocation(
         files={"pyproject.toml": PYPROJECT}, variables={"BP_PYTHON_EXTRAS": "gui"}, words="gui"
@@ -162,6 +166,7 @@ PROVOKED: dict[str, Provocation] = {
     "install-compiler-missing": Provocation(
         files={"requirements.txt": "one\n"},
         served=[source_that_says("error: command 'gcc' failed: No such file or directory")],
+        words="one is compiled",
     ),
     "install-failed": Provocation(
         files={"requirements.txt": "one\n"}, served=[source_that_says("an odd failure")]
@@ -178,7 +183,8 @@ PROVOKED: dict[str, Provocation] = {
         variables={"PATH": "{app}/bin"},
     ),
     "install-index-credentials": Provocation(
-        files={"requirements.txt": "one @ {closed}one-1.0-py3-none-any.whl\n"}
+        files={"requirements.txt": "one @ {closed}one-1.0-py3-none-any.whl\n"},
+        words="or are missing, for http://127.0.0.1:",
     ),
     "install-python-too-new": Provocation(
         files={"requirements.txt": "one\n"},
@@ -198,7 +204,9 @@ PROVOKED: dict[str, Provocation] = {
     ),
     "lock-malformed": Provocation(files={"pylock.toml": 'lock-version = "1.0"\n'}),
     "lock-missing": Provocation(files={"Pipfile": "[packages]\n"}, words="pipenv lock"),
-    "lock-path-missing": pylock(WHEEL.format("absent")),
+    "lock-path-missing": dataclasses.replace(
+        pylock(WHEEL.format("absent")), words="installs one from 'absent'"
+    ),
     "lock-stale": Provocation(
         files={
             "pyproject.toml": PYPROJECT,
@@ -291,7 +299,9 @@ PROVOKED: dict[str, Provocation] = {
             "60.txt": "",
         }
     ),
-    "runtime-unusable": listed(runtime_that_does_not_start()),
+    "runtime-unusable": dataclasses.replace(
+        listed(runtime_that_does_not_start()), words="the loader that it names is not"
+    ),
     "script-metadata-invalid": Provocation(
         files={"run.py": "# /// script\n# dependencies = [\n# ///\n"},
         variables={"BP_PYTHON_SCRIPT": "run.py"},

@@ -751,11 +751,11 @@ BUILD_PLAN = [
         "3.13", "build-plan-version-conflict", ".python-version line 1", "'3.12'", "echo '3.12' >",
         plan=["3.12"],
     ),
-    version_file("3.14", "build-plan-version-conflict", plan=["3.14t"]),
+    version_file("3.14", "build-plan-version-conflict", "echo '3.14t' >", plan=["3.14t"]),
     Row(
         expected="build-plan-version-conflict",
         plan=[">=3.16"],
-        says=["the buildpack's own choice", "'>=3.16'"],
+        says=["the buildpack's own choice", "'>=3.16'", "no Python that is offered meets it"],
     ),
     Row(
         expected="python-version-moving",

@@ -305,7 +305,13 @@ def compile_runtime(root: Path, minor: str, interpreter: Path | None = None) -> 
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOEXEC, errno.EACCES):
             raise
-        raise errors.runtime_unusable(minor, str(error)) from None
+        why = str(error)
+        if error.errno == errno.ENOENT and Path(python).is_file():
+            why = (
+                f"{python} is there, but the loader that it names is not: the image has no glibc "
+                "for this architecture (Alpine has musl in its place)."
+            )
+        raise errors.runtime_unusable(minor, why) from None
     if code != 0 or not (library / "__pycache__").is_dir():
         if "No space left" in output:
             raise errors.disk_full("byte-compiling the Python runtime")

@@ -105,6 +105,11 @@ class _Offer:
         found = {minor_of(release.version) for release in here if _is_stable(release)}
         return sorted(found, key=Version, reverse=True)
 
+    def any_fits(self, request: Request) -> bool:
+        """Whether something that is offered is what is asked for."""
+        pool = self.here(free_threaded=request.free_threaded)
+        return any(_is_stable(r) and request.admits(r.version) for r in pool)
+
     def advised(self, admitted: Callable[[str], bool] = lambda _: True) -> str:
         """The minor version to write: the default, else the newest, that `admitted` takes."""
         here = self.here(free_threaded=False)
@@ -351,7 +356,11 @@ def _all_hold(
         kept = [release for release in candidates if other.admits(release.version)]
         if not kept:
             fixes = (
-                lead.source.fixed(offer.advised(other.admits)),
+                *(
+                    [lead.source.fixed(offer.advised(other.admits))]
+                    if offer.any_fits(other)
+                    else []
+                ),
                 other.source.fixed(minor_of(_preferred(candidates).version)),
             )
             raise errors.python_version_conflict(
@@ -375,7 +384,12 @@ def _narrowed(
                 lead.source if lead else Source(name="the buildpack's own choice", fix=_COMMIT.fix)
             )
             asked = lead.text if lead else ", ".join(offer.minors())
-            fix = source.fixed(offer.advised(wish.admits))
+            threads = "t" if wish.free_threaded else ""
+            fix = (
+                source.fixed(offer.advised(wish.admits) + threads)
+                if offer.any_fits(wish)
+                else "change what the other buildpack requires: no Python that is offered meets it"
+            )
             raise errors.build_plan_conflict(str(source), asked, wish.text, fix)
         candidates = kept
     return candidates
