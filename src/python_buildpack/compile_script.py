@@ -14,6 +14,7 @@ import ast
 import gc
 import importlib.util
 import marshal
+import operator
 import os
 import struct
 import sys
@@ -120,6 +121,7 @@ class Compiler:
             code = compile(source, shown, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
             return
+        code = with_equal_sets_merged(code, {})
         target = importlib.util.cache_from_source(path, optimization="")
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with open(target, "wb") as file:
@@ -154,6 +156,35 @@ def finish(child: int) -> None:
     status = os.waitpid(child, 0)[1]
     if status:
         raise SystemExit(f"a process ended by signal: {status & 127}" if status & 127 else 1)
+
+
+def with_equal_sets_merged(
+    code: types.CodeType, sets: dict[frozenset[str], frozenset[object]]
+) -> types.CodeType:
+    """The code with one object for equal sets of constants.
+
+    Whether the compiler itself leaves one or several depends on the strings that the process
+    happens to hold: a set is made again where one of its names is known already.
+    """
+    constants = []
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            constant = with_equal_sets_merged(constant, sets)
+        elif isinstance(constant, frozenset):
+            # Equal is not enough: 1, 1.0 and True are.
+            key = frozenset(map(repr, constant))
+            constant = sets.setdefault(key, frozenset(map(interned, constant)))
+        constants.append(constant)
+    if all(map(operator.is_, constants, code.co_consts)):
+        return code
+    return code.replace(co_consts=tuple(constants))
+
+
+def interned(value: object) -> object:
+    """A string as code objects have it; else the set would be made again. Names alone are known."""
+    if type(value) is str and value.isascii() and value.replace("_", "a").isalnum():
+        return sys.intern(value)
+    return value
 
 
 def names_suite(code: types.CodeType) -> bool:

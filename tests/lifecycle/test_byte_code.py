@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import host_python
 from python_buildpack.byte_code import compile_trees
 from python_buildpack.compile_script import MOST_PROCESSES
 
@@ -117,20 +118,30 @@ UNSTABLE = "".join(
 )
 
 
+def equal_sets(number: int, count: int) -> str:
+    """A function and its module with the same set of a name, which is a variable's elsewhere."""
+    return f"other{number} = 1\n" + "".join(
+        f"def in_{name}(x):\n    return x in {{'{name}', 'strange'}}\n"
+        f"has_{name} = {number} in {{'{name}', 'strange'}}\n"
+        for name in (f"other{n}" for n in range(count) if n != number)
+    )
+
+
+@pytest.mark.parametrize("python", [sys.executable, host_python.find_host_python()])
 @pytest.mark.parametrize("cores", [1, 2])
-def test_bytes_do_not_depend_on_order_or_cores(tmp_path: Path, cores: int) -> None:
+def test_bytes_do_not_depend_on_order_or_cores(tmp_path: Path, cores: int, python: str) -> None:
     """One process that compiles all of them gives what one process for each module gives."""
-    files = {f"m{n}.py": UNSTABLE + f"g = {n}\n" for n in range(6)}
+    files = {f"m{n}.py": UNSTABLE + f"g = {n}\n" + equal_sets(n, 6) for n in range(6)}
     together = write(tmp_path / "together", files)
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(allowed)[:cores])
     try:
-        compile_trees(Path(sys.executable), [together], place=(str(together), "/x"))
+        compile_trees(Path(python), [together], place=(str(together), "/x"))
     finally:
         os.sched_setaffinity(0, allowed)
     for name, text in files.items():
         alone = write(tmp_path / "alone", {name: text})
-        compile_trees(Path(sys.executable), [alone], place=(str(alone), "/x"))
+        compile_trees(Path(python), [alone], place=(str(alone), "/x"))
         (path,) = alone.rglob("*.pyc")
         assert (together / "__pycache__" / path.name).read_bytes() == path.read_bytes()
         shutil.rmtree(alone)
