@@ -86,7 +86,7 @@ class Distribution:
     """What a distribution declares and holds.
 
     `files` lie in site-packages; left out, there is one module named after the distribution with
-    its `version` in it. `scripts` are console scripts (`name` -> `module:function`). `extras` maps
+    its `version` in it; `binaries` are further files of a wheel. `scripts` are console scripts (`name` -> `module:function`). `extras` maps
     an extra to its requirements. `tag` is a wheel's compatibility tag. `fields` are further lines of
     its metadata.
     """
@@ -97,6 +97,7 @@ class Distribution:
     extras: Mapping[str, Sequence[str]] = field(default_factory=dict)
     requires_python: str = ""
     files: Mapping[str, str] | None = None
+    binaries: Mapping[str, bytes] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     tag: str = "py3-none-any"
     fields: Sequence[str] = ()
@@ -153,16 +154,17 @@ def write_wheel(dist: Distribution, folder: Path) -> Path:
     )
     if dist.scripts:
         files[f"{info}/entry_points.txt"] = entry_points(dist)
+    contents = {**{name: text.encode() for name, text in files.items()}, **dist.binaries}
     rows = []
-    for path, text in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
-        rows.append(f"{path},sha256={digest.decode()},{len(text.encode())}")
-    files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""])
+    for path, data in contents.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
+        rows.append(f"{path},sha256={digest.decode()},{len(data)}")
+    contents[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""]).encode()
     folder.mkdir(parents=True, exist_ok=True)
     wheel = folder / f"{dist.module}-{dist.version}-{dist.tag}.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(zipfile.ZipInfo(name, TIME), text)
+        for name, data in contents.items():
+            archive.writestr(zipfile.ZipInfo(name, TIME), data)
     return wheel
 
 
