@@ -44,6 +44,9 @@ NAMING = (
     "README.md",
     "docs/builder.md",
     "deploy/builder/builder.toml",
+    "deploy/kpack/README.md",
+    "deploy/kpack/cluster.yaml",
+    "deploy/kpack/store.yaml",
 )
 
 

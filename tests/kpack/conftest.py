@@ -321,8 +321,7 @@ def system(
             "https://files.example.com": web.url,
             "https://packages.example.com/simple/": index.url,
             "username: builder\n  password: change-me": f"username: {USER}\n  password: {PASSWORD}",
-            "0.1.0": package.version(),
-            "0.2.0": NEXT_VERSION,
+            "next=1.2.3": f"next={NEXT_VERSION}",
             "linux-amd64": f"linux-{runtime_archive.this_arch()}",
             "linux/amd64": f"linux/{runtime_archive.this_arch()}",
         }
