@@ -25,9 +25,24 @@ def compile_trees(
         *(["--skip-tests"] if skip_tests else []),
         *(["--place", *place] if place[0] else []),
     ]
+    return _compile(python, [*options, *roots])
+
+
+def compile_modules(
+    python: Path, modules: Sequence[str], list_file: Path, *, checked: bool
+) -> tuple[int, str]:
+    """Compile these for `python`, by way of a list in `list_file`; the exit code and output.
+
+    `checked` ones are held to their sources at import.
+    """
+    list_file.write_text("".join(f"{path}\n" for path in modules), errors="surrogateescape")
+    return _compile(python, [*(["--checked"] if checked else []), "--list", list_file])
+
+
+def _compile(python: Path, arguments: Sequence[str | Path]) -> tuple[int, str]:
     command: list[str | Path] = [
         # Not -I, which would ignore the seed that some bytes depend on; -B: else what the script
         # itself imports is left compiled the usual way.
-        python, "-s", "-S", "-B", compile_script.__file__, *options, *roots,
+        python, "-s", "-S", "-B", compile_script.__file__, *arguments,
     ]  # fmt: skip
     return capture(command, environ={"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"})

@@ -1,8 +1,9 @@
 """Byte-compiles source trees: a program that the app's own Python runs, 3.8 and later.
 
-`compile_script.py [--skip-tests] [--place FROM TO] DIRECTORY...` writes unchecked-hash byte code
-(PEP 552; the lifecycle changes the sources' times) for every module, by a process per core. The
-bytes depend on the source and the path that is shown alone, if PYTHONHASHSEED is fixed.
+`compile_script.py [--skip-tests] [--checked] [--place FROM TO] [--list FILE] DIRECTORY...` writes
+unchecked-hash byte code (PEP 552; the lifecycle changes the sources' times) for every module, by a
+process per core. The bytes depend on the source and the path that is shown alone, if PYTHONHASHSEED
+is fixed. FILE names further modules, one a line; `--checked` has Python compare sources at import.
 
 With `--skip-tests` the packages' own test suites are left out: directories named `test` or `tests`
 which no module outside of them imports.
@@ -10,7 +11,6 @@ which no module outside of them imports.
 
 from __future__ import annotations
 
-import ast
 import gc
 import importlib.util
 import marshal
@@ -30,23 +30,22 @@ TEST_SUITES = frozenset(("test", "tests"))
 MOST_PROCESSES = 8  # each takes about 20 MB
 # Before 3.11, the bytes also depend on what the process compiled before.
 INDEPENDENT = sys.version_info >= (3, 11)
-UNCHECKED_HASH = (1).to_bytes(4, "little")
+UNCHECKED_HASH, CHECKED_HASH = (number.to_bytes(4, "little") for number in (1, 3))
 _NUMBER = struct.Struct("=I")
 
 
 def main(arguments: list[str]) -> int:
     """Compile what the arguments say; files that do not compile are left: templates of code."""
-    skip_tests = "--skip-tests" in arguments
-    if skip_tests:
-        arguments.remove("--skip-tests")
-    old = new = ""
-    if "--place" in arguments:
-        at = arguments.index("--place")
-        _, old, new = arguments[at : at + 3]
-        del arguments[at : at + 3]
-    compiler = Compiler(arguments if skip_tests else [], old, new)
+    skip_tests = taken(arguments, "--skip-tests") is not None
+    checked = taken(arguments, "--checked") is not None
+    old, new = taken(arguments, "--place", 2) or ("", "")
     modules: list[str] = []
     suites: list[str] = []
+    for listed in taken(arguments, "--list", 1) or ():
+        with open(listed, "rb") as file:
+            modules += filter(os.path.isfile, map(os.fsdecode, file.read().splitlines()))
+    kind = CHECKED_HASH if checked else UNCHECKED_HASH
+    compiler = Compiler(arguments if skip_tests else [], old, new, kind)
     for root in arguments:
         find_modules(root, skip_tests, modules, suites)
     while modules:
@@ -57,6 +56,16 @@ def main(arguments: list[str]) -> int:
         for suite in needed:
             find_modules(suite, False, modules, suites)
     return 0
+
+
+def taken(arguments: list[str], option: str, values: int = 0) -> list[str] | None:
+    """Take an option out of the arguments: its values, None where it is not given."""
+    if option not in arguments:
+        return None
+    at = arguments.index(option)
+    found = arguments[at + 1 : at + 1 + values]
+    del arguments[at : at + 1 + values]
+    return found
 
 
 def find_modules(root: str, skip_tests: bool, modules: list[str], suites: list[str]) -> None:
@@ -75,10 +84,11 @@ def find_modules(root: str, skip_tests: bool, modules: list[str], suites: list[s
 class Compiler:
     """Compiles by a process per core. `roots`: below them, imported test suites are looked for."""
 
-    def __init__(self, roots: list[str], old: str, new: str) -> None:
+    def __init__(self, roots: list[str], old: str, new: str, kind: bytes) -> None:
         self.roots = roots
         self.old = old
         self.new = new
+        self.kind = kind
         self.found, self.tell = -1, -1
 
     def compile_all(self, modules: list[str]) -> set[str]:
@@ -101,15 +111,21 @@ class Compiler:
         return imported
 
     def run_worker(self, modules: list[str], work: int) -> None:
-        """Compile whichever module comes next, until none is left."""
+        """Compile whichever module comes next, until none is left; then raise the first problem."""
         os.close(self.found)
         gc.disable()  # syntax trees hold no cycles, and looking for some takes a tenth of the time
+        problems = []
         while len(read := os.read(work, _NUMBER.size)) == _NUMBER.size:
             path = modules[_NUMBER.unpack(read)[0]]
-            if INDEPENDENT:
-                self.compile_module(path)
-            else:
-                finish(start(lambda path=path: self.compile_module(path)))  # type: ignore[misc]
+            try:
+                if INDEPENDENT:
+                    self.compile_module(path)
+                else:
+                    finish(start(lambda path=path: self.compile_module(path)))  # type: ignore[misc]
+            except (OSError, SystemExit) as error:
+                problems.append(error)
+        if problems:
+            raise problems[0]
 
     def compile_module(self, path: str) -> None:
         """Write the byte code of `path`, and tell which test suites it imports."""
@@ -124,8 +140,11 @@ class Compiler:
         code = with_equal_sets_merged(code, {})
         target = importlib.util.cache_from_source(path, optimization="")
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        with open(target, "wb") as file:
-            file.write(importlib.util.MAGIC_NUMBER + UNCHECKED_HASH)
+        # Whatever lies there, a link that leads elsewhere too, is not written through.
+        if os.path.lexists(target):
+            os.unlink(target)
+        with open(target, "xb") as file:
+            file.write(importlib.util.MAGIC_NUMBER + self.kind)
             file.write(importlib.util.source_hash(source) + marshal.dumps(code))
         if self.roots and names_suite(code):
             for suite in imported_suites(path, source, self.roots):
@@ -196,6 +215,8 @@ def names_suite(code: types.CodeType) -> bool:
 
 def imported_suites(path: str, source: bytes, roots: list[str]) -> set[str]:
     """The directories of the test suites that the import statements name."""
+    import ast  # few modules get here
+
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

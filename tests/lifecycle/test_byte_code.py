@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import host_python
-from python_buildpack.byte_code import compile_trees
+from python_buildpack.byte_code import compile_modules, compile_trees
 from python_buildpack.compile_script import MOST_PROCESSES
 
 SUITE = {
@@ -166,6 +166,38 @@ def test_every_core_works(tmp_path: Path) -> None:
         check=True,
     )
     assert int(done.stdout) == min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
+
+
+def test_an_app_is_never_left_half_compiled(tmp_path: Path) -> None:
+    """What cannot be read or written hides nothing beside it, and nothing is written through a link."""
+    app = write(tmp_path / "app", {"a.py": "", "b/b.py": "", "b/__pycache__": "", "c/c.py": ""})
+    precious = tmp_path / "precious"
+    precious.write_text("data")
+    link = Path(importlib.util.cache_from_source(str(app / "c" / "c.py")))
+    link.parent.mkdir()
+    link.symlink_to(precious)
+    os.mkfifo(app / "pipe.py")
+    modules = [str(app / name) for name in ("b/b.py", "pipe.py", "gone.py", "a.py", "c/c.py")]
+    code, output = compile_modules(
+        Path(sys.executable), modules, tmp_path / "modules", checked=False
+    )
+    assert (code, compiled(app)) == (1, {"a", "c/c"})
+    assert "b/__pycache__" in output
+    assert precious.read_text() == "data"
+    assert not link.is_symlink()
+
+
+@pytest.mark.parametrize(("checked", "mark"), [(True, 3), (False, 1)])
+def test_an_app_may_be_held_to_its_sources(tmp_path: Path, checked: bool, mark: int) -> None:
+    """As live reload needs it (PEP 552)."""
+    write(tmp_path, {"a.py": ""})
+    modules = [str(tmp_path / "a.py")]
+    code, output = compile_modules(
+        Path(sys.executable), modules, tmp_path / "modules", checked=checked
+    )
+    assert (code, output) == (0, "")
+    (made,) = (tmp_path / "__pycache__").iterdir()
+    assert made.read_bytes()[4:8] == bytes([mark, 0, 0, 0])
 
 
 def test_a_module_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

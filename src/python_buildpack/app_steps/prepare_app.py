@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from python_buildpack.app_steps.byte_code import app_modules, compile_modules
+from python_buildpack.app_steps.app_modules import app_modules
 from python_buildpack.app_steps.environment import app_environment
 from python_buildpack.app_steps.hooks import POST_COMPILE, PRE_COMPILE, find_hook, run_hook
 from python_buildpack.app_steps.nltk_data import (
@@ -20,6 +20,8 @@ from python_buildpack.app_steps.nltk_data import (
     provide_nltk_data,
 )
 from python_buildpack.app_steps.transient import keep_packages, kept_packages, lent_packages
+from python_buildpack.byte_code import compile_modules
+from python_buildpack.describe.summary import plural
 from python_buildpack.execute import (
     Workshop,
     keep_runtime,
@@ -137,9 +139,13 @@ def _compiles_itself(version: str) -> bool:
 
 
 def _compile(shop: Workshop, modules: list[str], python: Path) -> None:
+    """Whatever cannot be compiled is left as it is: templates of code are often named like that."""
     # Sources that are replaced while the app runs must be looked at.
     checked = shop.settings.live_reload
-    compile_modules(modules, python, shop.work_dir, shop.log, checked=checked)
+    with shop.log.telling(lambda: f"{plural(len(modules), 'module')} of the app to compile"):
+        _, output = compile_modules(python, modules, shop.work_dir / "modules", checked=checked)
+    if output:
+        shop.log.debug(output)
 
 
 def _forget_others(shop: Workshop, kept: set[Path]) -> None:
