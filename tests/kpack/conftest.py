@@ -23,6 +23,7 @@ import pytest
 from tests.kpack.traffic import Ledger, Registry
 from tests.managers.simple_index import SimpleIndex
 from tests.managers.wheel_factory import Distribution, write_sdist, write_wheel
+from tests.packaged import packaged
 
 import host_python
 import kpack
@@ -248,7 +249,7 @@ def work() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def buildpack(work: Path) -> Path:
     """The packaged buildpack."""
-    return package.package(runtime_archive.this_arch(), "host", work / "project" / "dist")
+    return packaged(work / "project" / "dist")
 
 
 @pytest.fixture(scope="session")

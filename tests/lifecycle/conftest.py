@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from tests.packaged import packaged
 
 import host_python
 import local_platform
@@ -51,7 +52,7 @@ def binaries(shelter: Path) -> Path:
 @pytest.fixture(scope="session")
 def buildpack(shelter: Path) -> Path:
     """The buildpack as users get it, with this machine's CPython as its runtime."""
-    return package.package(runtime_archive.this_arch(), "host", shelter / "dist")
+    return packaged(shelter / "dist")
 
 
 @pytest.fixture

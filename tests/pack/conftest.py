@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.packaged import packaged
 
 import builder
-import package
-import runtime_archive
 from docker_host import Docker, docker
 from pack_cli import build_app, ensure_pack
 
@@ -59,7 +58,7 @@ def platform(host: Docker) -> Iterator[Pack]:
     with tempfile.TemporaryDirectory(prefix="pycnb-pack-") as name:
         work = Path(name)
         pack = ensure_pack(print)
-        buildpack = package.package(runtime_archive.this_arch(), "host", work / "dist")
+        buildpack = packaged(work / "dist")
         with builder.builder(host, pack, buildpack, work, print) as made:
             yield Pack(pack=pack, docker=host, work=work, buildpack=buildpack, builder=made)
 
