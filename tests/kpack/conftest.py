@@ -27,7 +27,6 @@ from tests.packaged import packaged
 
 import host_python
 import kpack
-import package
 import runtime_archive
 from kubernetes_cluster import GATEWAY, Cluster, Processes, cluster
 from local_platform import free_port
