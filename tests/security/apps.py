@@ -183,7 +183,7 @@ def _poetry(sources: Sequence[Source], public: SimpleIndex, uv: Path) -> Files:
 def _pipenv(sources: Sequence[Source], public: SimpleIndex, uv: Path) -> Files:
     own = _own(sources, public)
     listed = [
-        {"name": name, "url": url, "verify_ssl": False}
+        {"name": name, "url": url, "verify_ssl": url.startswith("https:")}
         for name, url in {"public": public.url, **own}.items()
     ]
     wanted: dict[str, Any] = {}
@@ -234,6 +234,7 @@ def _uv(sources: Sequence[Source], public: SimpleIndex, uv: Path) -> Files:
             if one.place == NAMED:
                 prefix = "UV_INDEX_" + index_name(one).replace("-", "_").upper()
                 environ |= {f"{prefix}_USERNAME": USER, f"{prefix}_PASSWORD": one.server.password}
+                environ["UV_INSECURE_HOST"] = one.server.host
         done = subprocess.run(
             [uv, "lock", "--no-python-downloads", "--python", host_python.find_host_python()],
             cwd=folder, env=environ, capture_output=True, text=True, check=False,
