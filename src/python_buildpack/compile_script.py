@@ -140,10 +140,10 @@ class Compiler:
         code = with_equal_sets_merged(code, {})
         target = importlib.util.cache_from_source(path, optimization="")
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        # Whatever lies there, a link that leads elsewhere too, is not written through.
-        if os.path.lexists(target):
+        # Nothing is written through what an app may have there: a link, a pipe.
+        if os.path.islink(target) or (os.path.exists(target) and not os.path.isfile(target)):
             os.unlink(target)
-        with open(target, "xb") as file:
+        with open(target, "wb") as file:
             file.write(importlib.util.MAGIC_NUMBER + self.kind)
             file.write(importlib.util.source_hash(source) + marshal.dumps(code))
         if self.roots and names_suite(code):

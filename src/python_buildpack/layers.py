@@ -136,6 +136,8 @@ def compare(key: PythonKey | VenvKey | NltkDataKey, restored: object) -> Decisio
 def _shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
+    if isinstance(value, float):
+        value = int(value)  # the lifecycle gives whole numbers back as fractions
     return str(value)
 
 

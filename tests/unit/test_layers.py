@@ -43,6 +43,13 @@ def test_every_reason_is_given() -> None:
     )
 
 
+def test_numbers_are_shown_as_they_were_written() -> None:
+    """The lifecycle gives whole numbers back as fractions."""
+    old = {**restored(KEY), "key": {**as_table(KEY), "recipe": float(KEY.recipe + 1)}}
+    (reason,) = compare(KEY, old).reasons
+    assert reason == f"how packages are installed changed: {KEY.recipe + 1} -> {KEY.recipe}"
+
+
 def test_metadata_of_other_versions_is_a_reason_to_rebuild() -> None:
     """Unknown, missing or broken metadata never fails the build."""
     for odd in (
