@@ -265,7 +265,8 @@ def keeps_runtime(shop: Workshop) -> bool:
 def keep_runtime(shop: Workshop) -> None:
     """Keep what lies in the layer's place."""
     if not kept_runtime(shop).exists():
-        keep_tree(shop.python_dir / "cpython", kept_runtime(shop), byte_code=True)
+        with shop.log.telling(lambda: "keeping the runtime for the app's steps in later builds"):
+            keep_tree(shop.python_dir / "cpython", kept_runtime(shop), byte_code=True)
 
 
 def provide_packages(shop: Workshop) -> tuple[Mapping[str, str], LayerFacts]:

@@ -26,7 +26,9 @@ def lent_packages(shop: Workshop) -> Iterator[Path]:
             yield python
             return
         try:
-            if not restore_tree(kept_packages(shop), shop.venv_dir):
+            with shop.log.telling(lambda: "getting the packages back for the app's steps"):
+                restored = restore_tree(kept_packages(shop), shop.venv_dir)
+            if not restored:
                 _install_again(shop, interpreter)
             yield python
         finally:
@@ -52,7 +54,8 @@ def keep_packages(shop: Workshop) -> None:
     """
     kept = kept_packages(shop)
     if not shop.plan.at_build and not kept.exists():
-        keep_tree(shop.venv_dir, kept, byte_code=False)
+        with shop.log.telling(lambda: "keeping the packages for the app's steps in later builds"):
+            keep_tree(shop.venv_dir, kept, byte_code=False)
 
 
 def _install_again(shop: Workshop, interpreter: Path) -> None:
