@@ -228,12 +228,21 @@ _UNKNOWN = Hint(
 _MISSING = re.compile(
     r"""Because\ (?:only\ )?(?P<unknown>[A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?(?:[=<>!~][^\s]*)?\ (?:was\ not|has\ no|was\ yanked)
       | there\ (?:is|are)\ no\ versions?\ of\ (?P<version>[A-Za-z0-9][\w.-]*)
+      | Failed\ to\ download(?:\ and\ build)?\ `(?P<locked>[A-Za-z0-9][\w.-]*)==
       | Failed\ to\ fetch:\ `?https?://[^\s`]*/(?P<fetched>[A-Za-z0-9][\w.-]*)/`?(?:\s|$)
       | (?:distribution\ found\ for|satisfies\ the\ requirement)\ (?P<named>[A-Za-z0-9][\w.-]*)
     """,
     re.VERBOSE,
 )
 _BUILT = re.compile(r"Failed (?:to build|building wheel for) [`']?([A-Za-z0-9][\w.-]*)")
+
+# uv's words for an answer that was missing, cut or garbled. What it tried again itself, and what
+# no second attempt would change, has a hint of its own.
+_ONE_ANSWER = re.compile(
+    r"Failed to (?:fetch|download)|Unsupported `Content-Type`|was not found in the package registry"
+    r"|[Hh]ash mismatch|(?:unexpected|invalid) (?:JSON|HTML)|error decoding"
+)
+_TRIED_ENOUGH = frozenset([UNREACHABLE, "index-certificate", "index-credentials"])
 
 
 def diagnose(output: str, code: int) -> Hint:
@@ -253,6 +262,11 @@ def diagnose(output: str, code: int) -> Hint:
             )
             return Hint(id=rule.id, text=text, final=rule.final)
     return _UNKNOWN
+
+
+def may_be_one_answer(output: str, hint: Hint) -> bool:
+    """Whether uv may have failed by a single answer of an index, and would pass with another."""
+    return hint.id not in _TRIED_ENOUGH and bool(_ONE_ANSWER.search(output))
 
 
 def first_missing(output: str) -> str | None:

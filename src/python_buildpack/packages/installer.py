@@ -192,6 +192,13 @@ def _try(install: Install, tools: Tools, log: Log, *, show: bool = True) -> tupl
     output = ""
     if install.installer.startswith("uv"):
         code, output = _uv(install, tools, log, show=show)
+        if code != 0 and install.may_fall_back:
+            hint = hints.diagnose(output, code)
+            if hints.may_be_one_answer(output, hint) and not _is_final(install, hint):
+                # pip would make other bytes of the same packages, for a fault of a moment.
+                log.info("Should that be one odd answer of an index, another try passes:")
+                create_venv(install.venv, install.python, install.python_version)
+                code, output = _uv(install, tools, log, show=False)
         doubts = _doubts(install) if code == 0 and install.may_fall_back else []
         if code == 0 and not doubts:
             return install.installer, code, output
