@@ -11,6 +11,7 @@ import re
 import ssl
 import threading
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -43,6 +44,8 @@ class SimpleIndex:
     `offline = True` answers 503 to everything.
     With a `certificate` (a PEM file with its key) it speaks TLS. It listens on `address`.
     `immutable`: it says that its files never change, as the public index does.
+    `interfere` is given each request, with the type and the body of its answer, and returns
+    whether it answered.
     """
 
     user: str = ""
@@ -51,6 +54,7 @@ class SimpleIndex:
     certificate: Path | None = None
     address: str = "127.0.0.1"
     immutable: bool = False
+    interfere: Callable[[BaseHTTPRequestHandler, str, bytes], bool] | None = None
     requests: list[str] = field(default_factory=list)
     sent: int = 0
     files: dict[str, dict[str, File]] = field(default_factory=dict)
@@ -59,7 +63,13 @@ class SimpleIndex:
     _thread: threading.Thread | None = None
 
     def __enter__(self) -> SimpleIndex:
-        self._server = ThreadingHTTPServer((self.address, 0), _handler(self))
+        self.listen()
+        return self
+
+    def listen(self) -> None:
+        """At the port that it had before, if it had one."""
+        port = self._server.server_port if self._server else 0
+        self._server = ThreadingHTTPServer((self.address, port), _handler(self))
         self._server.daemon_threads = True
         if self.certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -67,7 +77,13 @@ class SimpleIndex:
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
-        return self
+
+    def hang_up(self) -> None:
+        """Refuse connections from now on."""
+        assert self._server is not None and self._thread is not None
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
 
     def __exit__(
         self,
@@ -75,10 +91,7 @@ class SimpleIndex:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        assert self._server is not None and self._thread is not None
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self.hang_up()
 
     @property
     def host(self) -> str:
@@ -231,6 +244,9 @@ def _handler(index: SimpleIndex) -> type[BaseHTTPRequestHandler]:
                 self.path, self.headers.get("Accept", ""), self.headers.get("Authorization", "")
             )
             index.requests.append(f"{status} {self.path}")
+            if index.interfere and index.interfere(self, kind, body):
+                self.close_connection = True
+                return
             self.send_response(status)
             self.send_header("Content-Type", kind)
             if status == 200 and self.path.startswith("/files/"):

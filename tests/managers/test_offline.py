@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from tests.managers.conftest import Builder, distributions, write_files
 from tests.managers.simple_index import SimpleIndex
-from tests.managers.wheel_factory import Distribution, write_sdist, write_wheel
+from tests.managers.test_indexes import APPS, App
+from tests.managers.wheel_factory import Distribution, source_files, write_sdist, write_wheel
+from tests.security.apps import setuptools
+
+from python_buildpack import managers
 
 TOP = Distribution(name="top", requires=["base"])
 BASE = Distribution(name="base")
@@ -124,3 +129,57 @@ def test_links_that_do_not_exist(build: Builder, app: Path) -> None:
     """A mistyped path is an error before anything is installed."""
     write_files(app, {"requirements.txt": ""})
     build(app, BP_PIP_FIND_LINKS="wheeels").failed("find-links-missing", "wheeels")
+
+
+def _setup_py(index: SimpleIndex) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    own = source_files(Distribution(name="own", requires=["secret"]))
+    return {"PKG-INFO": own["PKG-INFO"], "setup.py": "from setuptools import setup\nsetup()\n"}, {}
+
+
+OFFLINE: Mapping[str, App] = {**APPS, "setup.py": _setup_py}
+# How the wheels are given: the directory in the app, and the settings.
+WAYS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "vendor": ("vendor", {}),
+    "BP_PIP_FIND_LINKS": ("wheels", {"BP_PIP_FIND_LINKS": "wheels"}),
+    "PIP_NO_INDEX": ("wheels", {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "wheels"}),
+}
+
+
+@pytest.fixture
+def gone(workplace: Path) -> Iterator[SimpleIndex]:
+    """An index that locks were made with, and that refuses connections since."""
+    with SimpleIndex() as index:
+        index.add(write_wheel(Distribution(name="secret"), workplace / "made"))
+        index.hang_up()
+        yield index
+
+
+def test_every_manager_is_tried_offline() -> None:
+    """A new manager needs its row."""
+    assert set(OFFLINE) >= {m.NAME for m in (*managers.MANAGERS, *managers.FALLBACKS)}
+
+
+@pytest.mark.parametrize("name", OFFLINE)
+def test_no_network(build: Builder, app: Path, gone: SimpleIndex, name: str) -> None:
+    """Each way to give the wheels suffices; without them the error names what is missing."""
+    files, settings = OFFLINE[name](gone)
+    write_files(app, files)
+    # A configured index is as gone as the one that a lock names.
+    settings = {**settings, "PIP_INDEX_URL": gone.url, "PIP_RETRIES": "0"}
+    if name in ("uv", "pylock"):
+        del settings["PIP_INDEX_URL"]
+    built = build(app, **settings)
+    wanted = "setuptools" if name == "setup.py" else "secret"
+    built.failed("install-index-unreachable", f"first package asked for: {wanted}")
+    for folder, variables in WAYS.values():
+        (made,) = gone.files["secret"].values()
+        (app / folder).mkdir()
+        (app / folder / made.name).write_bytes(made.data)
+        if name == "setup.py":
+            setuptools(app / folder)
+        built = build(app, **settings, **variables).passed()
+        assert "secret-1.0" in distributions(built.venv)
+        shutil.rmtree(app / folder)
+    (app / "wheels").mkdir()
+    built = build(app, **settings, PIP_NO_INDEX="1", PIP_FIND_LINKS="wheels")
+    built.failed("install-wheels-missing", f"{wanted} is not among the wheels at hand")
