@@ -41,10 +41,10 @@ $(VENV)/.done: requirements/dev.txt
 	fi
 
 demo: venv ## build APP into an image with the real lifecycle, start it, ask it for a page
-	@$(RUN) scripts/demo.py --app $(APP)
+	@$(RUN) scripts/demo.py --app $(APP) --runtime $(RUNTIME)
 
 image: venv ## build APP into IMAGE with pack and Docker
-	@$(RUN) scripts/image.py --app $(APP) --image $(IMAGE)
+	@$(RUN) scripts/image.py --app $(APP) --image $(IMAGE) --runtime $(RUNTIME)
 
 package: venv ## the self-contained buildpack under dist/ (ARCH=amd64|arm64 RUNTIME=archive|host OFFLINE="3.12 3.13" RELEASES=list)
 	@$(RUN) scripts/package.py $(if $(ARCH),--arch $(ARCH)) --runtime $(RUNTIME) \

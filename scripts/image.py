@@ -20,12 +20,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--app", type=Path, required=True)
     parser.add_argument("--image", required=True)
+    parser.add_argument("--runtime", choices=("archive", "host"), default="archive")
     given = parser.parse_args()
     if not given.app.is_dir():
         print(f"APP={given.app}: no such directory", file=sys.stderr)
         return 1
     try:
-        build_image(given.app, given.image)
+        build_image(given.app, given.image, given.runtime)
     except UserError as error:
         print(f"{error.title}\n{error.body}", file=sys.stderr)
         return 1
@@ -35,10 +36,10 @@ def main() -> int:
     return 0
 
 
-def build_image(app: Path, image: str) -> None:
+def build_image(app: Path, image: str, runtime: str) -> None:
     """`pack build`, with a builder that is made here."""
     pack = pack_on_path() or ensure_pack(say)
-    buildpack = ensure_package()
+    buildpack = ensure_package(runtime)
     with (
         docker(say) as host,
         tempfile.TemporaryDirectory(prefix="pycnb-image-") as work,

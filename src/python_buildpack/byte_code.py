@@ -33,10 +33,11 @@ def compile_modules(
 ) -> tuple[int, str]:
     """Compile these for `python`, by way of a list in `list_file`; the exit code and output.
 
-    `checked` ones are held to their sources at import.
+    `checked` ones are held to their sources at import. Of those that are no Python the output has
+    a line: path, line number and what is wrong, with NULs between.
     """
     list_file.write_text("".join(f"{path}\n" for path in modules), errors="surrogateescape")
-    return _compile(python, [*(["--checked"] if checked else []), "--list", list_file])
+    return _compile(python, [*(["--checked"] if checked else []), "--tell", "--list", list_file])
 
 
 def _compile(python: Path, arguments: Sequence[str | Path]) -> tuple[int, str]:

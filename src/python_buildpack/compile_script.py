@@ -4,6 +4,8 @@
 unchecked-hash byte code (PEP 552; the lifecycle changes the sources' times) for every module, by a
 process per core. The bytes depend on the source and the path that is shown alone, if PYTHONHASHSEED
 is fixed. FILE names further modules, one a line; `--checked` has Python compare sources at import.
+With `--tell` each of those that is no Python is printed: its path, line and what is wrong, in a
+line with NULs between.
 
 With `--skip-tests` the packages' own test suites are left out: directories named `test` or `tests`
 which no module outside of them imports.
@@ -38,6 +40,7 @@ def main(arguments: list[str]) -> int:
     """Compile what the arguments say; files that do not compile are left: templates of code."""
     skip_tests = taken(arguments, "--skip-tests") is not None
     checked = taken(arguments, "--checked") is not None
+    tells = taken(arguments, "--tell") is not None
     old, new = taken(arguments, "--place", 2) or ("", "")
     modules: list[str] = []
     suites: list[str] = []
@@ -45,7 +48,7 @@ def main(arguments: list[str]) -> int:
         with open(listed, "rb") as file:
             modules += filter(os.path.isfile, map(os.fsdecode, file.read().splitlines()))
     kind = CHECKED_HASH if checked else UNCHECKED_HASH
-    compiler = Compiler(arguments if skip_tests else [], old, new, kind)
+    compiler = Compiler(arguments if skip_tests else [], old, new, kind, tells)
     for root in arguments:
         find_modules(root, skip_tests, modules, suites)
     while modules:
@@ -84,11 +87,12 @@ def find_modules(root: str, skip_tests: bool, modules: list[str], suites: list[s
 class Compiler:
     """Compiles by a process per core. `roots`: below them, imported test suites are looked for."""
 
-    def __init__(self, roots: list[str], old: str, new: str, kind: bytes) -> None:
+    def __init__(self, roots: list[str], old: str, new: str, kind: bytes, tells: bool) -> None:
         self.roots = roots
         self.old = old
         self.new = new
         self.kind = kind
+        self.tells = tells
         self.found, self.tell = -1, -1
 
     def compile_all(self, modules: list[str]) -> set[str]:
@@ -135,7 +139,12 @@ class Compiler:
         shown = self.new + path[len(self.old) :] if moved else path
         try:
             code = compile(source, shown, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+        except SyntaxError as error:
+            if self.tells:
+                # In one piece: others write, too.
+                os.write(1, os.fsencode(f"{shown}\0{error.lineno or 1}\0{error.msg}\n"))
+            return
+        except (ValueError, RecursionError, MemoryError, OverflowError):
             return
         code = with_equal_sets_merged(code, {})
         target = importlib.util.cache_from_source(path, optimization="")

@@ -290,7 +290,7 @@ def provide_packages(shop: Workshop) -> tuple[Mapping[str, str], LayerFacts]:
         venv.create_venv(shop.venv_dir, python, plan.release.version)
         if shop.project.packages.install is not None:
             installed = _install(shop, shop.project.packages.install, python)
-        _write_launch_support(shop)
+        _write_launch_support(shop, installed.versions.get("gunicorn", ""))
         if "debugpy" in installed.versions:
             from python_buildpack.in_image import debug_hook
 
@@ -461,12 +461,12 @@ def _access(shop: Workshop, install_set: InstallSet) -> tuple[Access, Access | N
     )
 
 
-def _write_launch_support(shop: Workshop) -> None:
+def _write_launch_support(shop: Workshop, gunicorn: str) -> None:
     from cnb.exec_d import install_exec_d
     from python_buildpack.in_image import launch_variables, launch_wrapper
 
     files: tuple[EnvFile, ...] = processes.launch_environment(
-        str(shop.venv_dir), str(shop.project.root)
+        str(shop.venv_dir), str(shop.project.root), gunicorn
     )
     write_layer_env(shop.venv_dir, files)
     wrapper = shop.venv_dir / processes.WRAPPER

@@ -23,11 +23,11 @@ import pytest
 from tests.kpack.traffic import Ledger, Registry
 from tests.managers.simple_index import SimpleIndex
 from tests.managers.wheel_factory import Distribution, write_sdist, write_wheel
-from tests.packaged import packaged
 
 import host_python
 import kpack
 import runtime_archive
+from kept_package import copied_package
 from kubernetes_cluster import GATEWAY, Cluster, Processes, cluster
 from local_platform import free_port
 from pack_cli import ensure_pack
@@ -248,7 +248,7 @@ def work() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def buildpack(work: Path) -> Path:
     """The packaged buildpack."""
-    return packaged(work / "project" / "dist")
+    return copied_package(work / "project" / "dist")
 
 
 @pytest.fixture(scope="session")

@@ -20,12 +20,12 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from tests.packaged import packaged
 
 import host_python
 import local_platform
 import package
 import runtime_archive
+from kept_package import copied_package
 from lifecycle import ensure_lifecycle
 from local_platform import Workspace
 
@@ -52,7 +52,7 @@ def binaries(shelter: Path) -> Path:
 @pytest.fixture(scope="session")
 def buildpack(shelter: Path) -> Path:
     """The buildpack as users get it, with this machine's CPython as its runtime."""
-    return packaged(shelter / "dist")
+    return copied_package(shelter / "dist")
 
 
 @pytest.fixture

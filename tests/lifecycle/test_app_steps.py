@@ -343,7 +343,10 @@ def test_byte_code(site: Workspace, tmp_path: Path) -> None:
         (app / name).mkdir()
         (app / name / "module.py").write_text("")
     (app / "venv" / "pyvenv.cfg").write_text("")
-    passed(create(site, app))
+    log = passed(create(site, app)).log
+    assert re.search(
+        r"!     Warning: Not valid Python 3\.\d+:\n !     package/template.py line 1: ", log
+    )
     compiled = byte_code(image_files(site, tmp_path))
     names = {re.sub(r"\.cpython-\d+", "", name) for name in compiled}
     assert names == {"__pycache__/app.pyc", "package/__pycache__/__init__.pyc"}

@@ -187,6 +187,18 @@ def test_an_app_is_never_left_half_compiled(tmp_path: Path) -> None:
     assert not link.is_symlink()
 
 
+def test_what_is_no_python_is_told(tmp_path: Path) -> None:
+    """Its path, line and what is wrong."""
+    write(tmp_path, {"good.py": "", "bad.py": "a = 1\nb = (\n", "nul.py": "\0"})
+    modules = [str(tmp_path / name) for name in ("good.py", "bad.py", "nul.py")]
+    code, output = compile_modules(
+        Path(sys.executable), modules, tmp_path / "modules", checked=False
+    )
+    told = {tuple(line.split("\0")[:2]) for line in output.splitlines()}
+    assert (code, (str(tmp_path / "bad.py"), "2") in told) == (0, True)
+    assert all(line.count("\0") == 2 for line in output.splitlines())
+
+
 @pytest.mark.parametrize(("checked", "mark"), [(True, 3), (False, 1)])
 def test_an_app_may_be_held_to_its_sources(tmp_path: Path, checked: bool, mark: int) -> None:
     """As live reload needs it (PEP 552)."""

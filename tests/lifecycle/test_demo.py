@@ -69,3 +69,27 @@ def test_demo_of_an_unprivileged_user(shelter: Path, buildpack: Path, host: Host
     assert "==> Reused from the first image: python, venv; layer directories written: none" in said
     assert re.fullmatch(r"==> The image: sha256:[0-9a-f]{64}", said[-1])
     assert len(said) <= 10
+
+
+def demo(app: Path) -> str:
+    """What the demo, which must fail, prints."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "demo.py", "--app", app, "--runtime", "host"],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}/src:{ROOT}/scripts"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout
+    return done.stdout
+
+
+def test_demo_of_what_does_not_start(buildpack: Path, tmp_path: Path) -> None:
+    """The app's own words are shown; an image without a web process is not started."""
+    (tmp_path / "app.py").write_text("")
+    assert "The image has no web process" in demo(tmp_path)
+    (tmp_path / "Procfile").write_text("web: python -c 'raise SystemExit(\"no database\")'\n")
+    shown = demo(tmp_path)
+    assert "no database" in shown
+    assert "The app ended with code 1." in shown

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.packaged import packaged
 
 import builder
 from docker_host import Docker, docker
+from kept_package import copied_package
 from pack_cli import build_app, ensure_pack
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
@@ -58,7 +58,7 @@ def platform(host: Docker) -> Iterator[Pack]:
     with tempfile.TemporaryDirectory(prefix="pycnb-pack-") as name:
         work = Path(name)
         pack = ensure_pack(print)
-        buildpack = packaged(work / "dist")
+        buildpack = copied_package(work / "dist")
         with builder.builder(host, pack, buildpack, work, print) as made:
             yield Pack(pack=pack, docker=host, work=work, buildpack=buildpack, builder=made)
 

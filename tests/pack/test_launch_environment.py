@@ -40,7 +40,7 @@ DEFAULTS = {
     "LANG": "C.UTF-8",
     "VIRTUAL_ENV": VENV,
     "PORT": "8080",
-    "GUNICORN_CMD_ARGS": "--access-logfile - --worker-tmp-dir /dev/shm",
+    "GUNICORN_CMD_ARGS": "--access-logfile - --worker-tmp-dir /dev/shm --no-control-socket",
     "FORWARDED_ALLOW_IPS": "*",
     "NLTK_DATA": "/layers/pycnb_python/nltk-data/data",
 }
@@ -70,7 +70,7 @@ def launched(platform: Pack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         f'sha256_checksum="{hashlib.sha256(data.getvalue()).hexdigest()}"/></packages></nltk_data>'
     )
     (app / "nltk.txt").write_text("tiny\n")
-    (app / "requirements.txt").write_text("gunicorn\nsqlalchemy\nnltk\n")
+    (app / "requirements.txt").write_text("gunicorn>=25.1\nsqlalchemy\nnltk\n")
     (app / "app.py").write_text(APP)
     # A variable, so that the launch wrapper starts it.
     (app / "Procfile").write_text("web: gunicorn --bind 0.0.0.0:${PORT} app:app\n")
@@ -115,7 +115,7 @@ def test_the_app_answers(platform: Pack, launched: str) -> None:
 
 def test_table_of_defaults_is_complete() -> None:
     """A default that is added to the code wants its row here."""
-    files = launch_environment(VENV, "/workspace")
+    files = launch_environment(VENV, "/workspace", "25.1")
     assert {f.name for f in files if f.action == "default"} == set(DEFAULTS) - {"NLTK_DATA"}
     assert {f.name for f in files if f.action != "default"} == {"PYTHONPATH"}
 

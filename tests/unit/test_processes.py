@@ -448,7 +448,7 @@ def test_the_line_to_add_is_the_managers(manager: object, tmp_path: Path) -> Non
         "pip": "requirements.txt", "pipenv": "Pipfile", "setup.py": "setup.py",
         "pylock": "the lock is made from", "script": "the script's metadata",
     }  # fmt: skip
-    (notice,) = (text for text in plan.notices if "no server" in text)
+    (notice,) = (text for text in plan.warnings if "no server" in text)
     assert "gunicorn" in notice
     assert files.get(name, "pyproject.toml") in notice
 

@@ -45,9 +45,15 @@ def test_launch_environment() -> None:
         for line in (ROOT / "docs" / "launch.md").read_text().splitlines()
         if len(cells := line.split("|")) == 5
     }
-    for file in launch_environment("the packages' layer", "/workspace"):
+    for file in launch_environment("the packages' layer", "/workspace", "25.0.3"):
         if file.action == "default":
             shown = file.value if file.name == "VIRTUAL_ENV" else f"`{file.value}`"
             assert rows[f"`{file.name}`"] == shown
+    (newer,) = (
+        file.value
+        for file in launch_environment("/venv", "/workspace", "25.1.0")
+        if file.name == "GUNICORN_CMD_ARGS"
+    )
+    assert newer.endswith(" --no-control-socket")
     assert rows["`WEB_CONCURRENCY`"] == rows["`DYNO_RAM`"] == "computed"
     assert ", ".join(f"`{name}`" for name in sorted(ALCHEMY_URLS)) in rows

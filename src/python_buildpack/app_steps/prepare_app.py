@@ -33,6 +33,9 @@ from python_buildpack.execute import (
 from python_buildpack.managers import how_to_add
 from python_buildpack.packages.time_zones import user_of_time_zones
 from python_buildpack.packages.tools import PIP_CACHE, UV_CACHE
+from python_buildpack.runtime.versions import minor_of
+
+_SHOWN = 3  # of files that are no Python
 
 if TYPE_CHECKING:
     from python_buildpack.app_steps.django_static import DjangoProject
@@ -139,12 +142,22 @@ def _compiles_itself(version: str) -> bool:
 
 
 def _compile(shop: Workshop, modules: list[str], python: Path) -> None:
-    """Whatever cannot be compiled is left as it is: templates of code are often named like that."""
+    """What is no Python is left as it is, and told: templates of code are often named like that."""
     # Sources that are replaced while the app runs must be looked at.
     checked = shop.settings.live_reload
     with shop.log.telling(lambda: f"{plural(len(modules), 'module')} of the app to compile"):
         _, output = compile_modules(python, modules, shop.work_dir / "modules", checked=checked)
-    if output:
+    broken = [line.split("\0") for line in sorted(output.splitlines()) if line.count("\0") == 2]
+    if broken:
+        top = f"{shop.context.app_dir}/"
+        shown = [f"{path.removeprefix(top)} line {line}: {what}" for path, line, what in broken]
+        more = f"\nand {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+        shop.log.warning(
+            f"Not valid Python {minor_of(shop.plan.release.version)}:\n"
+            + "\n".join(shown[:_SHOWN])
+            + more
+        )
+    elif output:
         shop.log.debug(output)
 
 

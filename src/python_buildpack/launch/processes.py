@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -81,16 +82,23 @@ class _Notes:
     notices: list[str] = field(default_factory=list)
 
 
-def launch_environment(venv_dir: str, app_dir: str) -> tuple[EnvFile, ...]:
-    """Defaults for every process: what the user sets wins."""
+def launch_environment(venv_dir: str, app_dir: str, gunicorn: str) -> tuple[EnvFile, ...]:
+    """Defaults for every process: what the user sets wins.
+
+    `gunicorn` is its version where it is installed, else empty.
+    """
+    # Workers' heartbeat files need a place that is writable in a read-only container.
+    options = "--access-logfile - --worker-tmp-dir /dev/shm"
+    if _has_control_socket(gunicorn):
+        # It would be made in the home directory, which is read-only too.
+        options += " --no-control-socket"
     defaults = {
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",
         "LANG": "C.UTF-8",
         "VIRTUAL_ENV": venv_dir,
         "PORT": "8080",
-        # Workers' heartbeat files need a place that is writable in a read-only container.
-        "GUNICORN_CMD_ARGS": "--access-logfile - --worker-tmp-dir /dev/shm",
+        "GUNICORN_CMD_ARGS": options,
         "FORWARDED_ALLOW_IPS": "*",
     }
     files = [
@@ -192,6 +200,11 @@ def _place(folder: str, given: LaunchInputs) -> str | None:
     return None if place == given.app_dir else place
 
 
+def _has_control_socket(gunicorn: str) -> bool:
+    numbers = [int(number) for number in re.findall(r"[0-9]+", gunicorn)[:2]]
+    return numbers >= [25, 1]
+
+
 def _inferred(given: LaunchInputs, notes: _Notes) -> list[_Planned]:
     facts = given.facts or AppFacts()
     planned = []
@@ -207,8 +220,8 @@ def _inferred(given: LaunchInputs, notes: _Notes) -> list[_Planned]:
     stem = given.script.rpartition("/")[2].removesuffix(".py")
     if not planned and is_process_type(stem):
         planned.append(_direct(stem, ("python", given.script), given))
-    if not planned and not notes.notices:
-        notes.notices.append(
+    if not planned and not notes.notices and not notes.warnings:
+        notes.warnings.append(
             "No Procfile, and no web app was recognised: the image has no default process. "
             "To add one, commit a Procfile with the line: web: <command>"
         )
@@ -224,7 +237,7 @@ def _inferred_web(facts: AppFacts, given: LaunchInputs, notes: _Notes) -> list[_
     title = _TITLES[candidates[0].framework]
     if found is None:
         server = servers.USUAL_SERVER[candidates[0].interface]
-        notes.notices.append(
+        notes.warnings.append(
             f"{title} was found ({candidates[0].target}), but no server to run it in production. "
             f"{given.how_to_add.format(package=server)}"
         )

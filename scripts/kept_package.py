@@ -1,4 +1,4 @@
-"""The packaged buildpack that every suite tests: made once for each state of the sources."""
+"""The packaged buildpack as scripts and tests use it: made once for each state of the sources."""
 
 from __future__ import annotations
 
@@ -17,19 +17,25 @@ SOURCES = ("bin", "src", "scripts", "requirements")
 FILES = ("buildpack.toml", "package.toml", "LICENSE", "README.md")
 
 
-def packaged(out: Path) -> Path:
-    """What `make package RUNTIME=host` makes, as a directory below `out` that may be changed."""
-    kept = ROOT / "build" / "packaged" / _state()
+def kept_package(source: str) -> Path:
+    """What `make package RUNTIME=source` makes, below build/. Raises as `package.package` does."""
+    kept = ROOT / "build" / "packages" / f"{source}-{_state()}"
     with made_once(kept):
         if not kept.is_dir():
-            for old in kept.parent.glob("[!.]*"):
+            for old in kept.parent.glob(f"{source}-*"):
                 shutil.rmtree(old)
             with tempfile.TemporaryDirectory(prefix=".", dir=kept.parent) as work:
                 made = Path(work) / "dist"
-                package.package(runtime_archive.this_arch(), "host", made)
+                package.package(runtime_archive.this_arch(), source, made)
                 made.rename(kept)
-    (made,) = kept.iterdir()
-    return Path(shutil.copytree(made, out / made.name, symlinks=True))
+    (found,) = kept.iterdir()
+    return found
+
+
+def copied_package(out: Path) -> Path:
+    """A copy of the one with this machine's CPython, below `out`: it may be changed."""
+    kept = kept_package("host")
+    return Path(shutil.copytree(kept, out / kept.name, symlinks=True))
 
 
 def _state() -> str:
