@@ -24,6 +24,7 @@ from package_runtimes import PackageError as PackageError
 from package_runtimes import RuntimeSource, from_archives, from_host
 from python_buildpack.errors import UserError
 from python_buildpack.runtime import contents
+from python_buildpack.runtime.archive import unpack
 from python_buildpack.runtime.releases import Release
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -139,7 +140,7 @@ def provide_runtime(
 ) -> None:
     """A runtime as the buildpack copies it into a layer: unpacked, trimmed, byte-compiled."""
     archive = source.archive(release)
-    contents.unpack(archive, folder / "cpython")
+    unpack(archive, folder / "cpython")
     if "install_only_stripped" not in archive.name:
         contents.strip_tree(folder / "cpython")
     minor = contents.find_minor(folder / "cpython", archive.name)
@@ -155,7 +156,7 @@ def interpreter(folder: Path, work: Path, source: RuntimeSource, release: Releas
         return folder / "cpython" / "bin" / name
     root = work / "interpreters" / release.name
     if not root.exists():
-        contents.unpack(source.archive(source.newest(release.name, here)), root)
+        unpack(source.archive(source.newest(release.name, here)), root)
     return root / "bin" / name
 
 

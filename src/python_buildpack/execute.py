@@ -41,7 +41,7 @@ from python_buildpack.packages.package_sources import (
 )
 from python_buildpack.packages.resolution import installed_artifact
 from python_buildpack.packages.tools import Tools
-from python_buildpack.plan import Plan
+from python_buildpack.plan import Plan, Restored
 from python_buildpack.project import Project
 from python_buildpack.runtime.contents import copy_runtime, install_runtime, link_interpreter
 from python_buildpack.runtime.mirrors import replaced_url
@@ -62,6 +62,7 @@ class Workshop:
     project: Project
     sources: PackageSources
     plan: Plan
+    restored: Restored
     tools: Tools
     work_dir: Path
     log: Log
@@ -137,7 +138,7 @@ def provide_python(shop: Workshop) -> LayerFacts:
     types = LayerTypes(launch=True, build=plan.at_build, cache=plan.at_build)
     if plan.python.reuse:
         log.info("Reusing Python from the previous image")
-        metadata = read_layer_metadata(layers_dir, layers.PYTHON) or {}
+        metadata = dict(shop.restored.python or {})
         metadata["sbom"] = shop.settings.sbom
         _drop_unwanted_sbom(shop, layers.PYTHON)
     else:
@@ -274,7 +275,7 @@ def provide_packages(shop: Workshop) -> tuple[Mapping[str, str], LayerFacts]:
     plan, log, layers_dir = shop.plan, shop.log, shop.context.layers_dir
     types = LayerTypes(launch=True, build=plan.at_build, cache=plan.at_build)
     if plan.venv.reuse:
-        restored = read_restored_venv(shop)
+        restored = dict(shop.restored.venv or {})
         log.info("Reusing packages from the previous image")
         restored["sbom"] = shop.settings.sbom
         write_layer_toml(layers_dir, layers.VENV, types, restored)
@@ -361,8 +362,8 @@ def _drop_unwanted_sbom(shop: Workshop, layer: str) -> None:
         remove_sbom(shop.context.layers_dir, layer)
 
 
-def read_restored_venv(shop: Workshop) -> dict[str, Any]:
-    """The restored `[metadata]` of the `venv` layer."""
+def read_venv_metadata(shop: Workshop) -> dict[str, Any]:
+    """The `[metadata]` of the `venv` layer as it is by now: restored, or written by this build."""
     return read_layer_metadata(shop.context.layers_dir, layers.VENV) or {}
 
 

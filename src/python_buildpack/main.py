@@ -192,11 +192,12 @@ def _read_and_decide(
     tools = find_tools(context.buildpack_dir, context.environ)
     trusting = write_certificates(sources, context.environ, work_dir)
     context = dataclasses.replace(context, environ=trusting)
+    earlier = restored(context.layers_dir)
     plan = make_plan(
         project,
         settings,
         releases(settings, with_netrc(trusting, sources, work_dir), log),
-        restored(context.layers_dir),
+        earlier,
         context.plan,
         sources,
         target=version_target(context),
@@ -211,6 +212,7 @@ def _read_and_decide(
         project=project,
         sources=sources,
         plan=plan,
+        restored=earlier,
         tools=tools,
         work_dir=work_dir,
         log=log,

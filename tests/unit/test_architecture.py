@@ -43,7 +43,7 @@ IMPURE_MODULES = frozenset(
         *("time", "urllib.request", "requests"),
         *(f"cnb.{name}" for name in ("bindings", "build", "detect", "store", "target", "toml")),
         *(f"python_buildpack.{name}" for name in ("execute", "fetch", "log", "main", "run")),
-        "python_buildpack.runtime.contents",
+        *(f"python_buildpack.runtime.{name}" for name in ("archive", "contents")),
         *(f"python_buildpack.packages.{name}" for name in ("installer", "tools", "venv")),
     ]
 )
@@ -222,6 +222,7 @@ def test_a_build_that_changes_nothing_imports_no_installer() -> None:
     assert {"python_buildpack.execute", "python_buildpack.app_steps.prepare_app"} <= start
     later = {
         "python_buildpack.packages.installer",
+        "python_buildpack.runtime.archive",
         *(f"python_buildpack.describe.{name}" for name in ("components", "sbom")),
         *(
             f"python_buildpack.app_steps.{n}"
@@ -230,7 +231,9 @@ def test_a_build_that_changes_nothing_imports_no_installer() -> None:
     }
     assert later <= set(MODULES)
     assert not start & later
-    assert not start & {"requests", "zipfile", "email.parser", "tomli_w", "traceback"}
+    assert not start & {
+        *("requests", "zipfile", "tarfile", "email.parser", "tomli_w", "traceback"),
+    }
 
 
 def test_nothing_is_imported_in_a_circle() -> None:

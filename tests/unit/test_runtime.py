@@ -13,14 +13,14 @@ import zstandard
 from tests.unit.test_elf import elf, segment
 
 from python_buildpack.errors import UserError
-from python_buildpack.runtime import contents
+from python_buildpack.runtime import archive as archives
+from python_buildpack.runtime.archive import unpack
 from python_buildpack.runtime.contents import (
     find_minor,
     install_runtime,
     is_kept,
     link_interpreter,
     strip_tree,
-    unpack,
 )
 
 Member = tuple[tarfile.TarInfo, bytes]
@@ -260,7 +260,7 @@ def test_what_is_hostile_only_at_the_end(tmp_path: Path) -> None:
 
 def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted wherever they lie, kept or not."""
-    monkeypatch.setattr(contents, "MAX_FILES", 10)
+    monkeypatch.setattr(archives, "MAX_FILES", 10)
     names = ["python/lib/{}", "elsewhere/{}", "python/bin/trimmed{}"]
     for name in names:
         members = [file(name.format(number)) for number in range(10)]
@@ -269,7 +269,7 @@ def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_too_many_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before they are written, wherever they lie."""
-    monkeypatch.setattr(contents, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(archives, "MAX_BYTES", 10_000)
     for name in ("python/lib/big", "elsewhere/big", "python/lib/python3.13/test/big"):
         refused(packed(tmp_path, tar([PYTHON, file(name, bytes(9_999))])), "more than 10000 bytes")
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from python_buildpack import layers
-from python_buildpack.execute import Workshop, lent_interpreter, make_install, read_restored_venv
+from python_buildpack.execute import Workshop, lent_interpreter, make_install, read_venv_metadata
 from python_buildpack.kept_trees import keep_tree, restore_tree
 from python_buildpack.packages import venv
 
@@ -37,7 +37,7 @@ def lent_packages(shop: Workshop) -> Iterator[Path]:
 
 def kept_packages(shop: Workshop) -> Path:
     """Where the installed packages are kept. The name is theirs alone: other ones have another."""
-    metadata = read_restored_venv(shop)
+    metadata = read_venv_metadata(shop)
     # The key as it is here: the lifecycle gives whole numbers back as fractions.
     known = [
         layers.as_table(shop.plan.venv_key),
@@ -63,7 +63,7 @@ def _install_again(shop: Workshop, interpreter: Path) -> None:
     from python_buildpack.packages import installer
 
     shop.log.info("Installing the packages for this build's steps: the cache does not hold them")
-    metadata = read_restored_venv(shop)
+    metadata = read_venv_metadata(shop)
     packages = metadata.get("packages", {})
     # What came from no file may have another version by now: a date, a commit.
     versions = {name: packages[name] for name in metadata.get("artifacts", {}) if name in packages}
