@@ -87,7 +87,10 @@ def write_app(framework: Framework, app: Path) -> None:
 def test_framework_answers(
     platform: Pack, shared_images: dict[str, str], framework: Framework, tmp_path: Path
 ) -> None:
-    """The inferred process listens on the port that the test chose, read-only and as non-root."""
+    """The inferred process listens on the port that the test chose, read-only and as non-root.
+
+    Every module that it imports comes from byte code, the app's own too.
+    """
     image = shared_images[framework.image]
     first = platform.docker.run("image", "inspect", image, check=False).returncode != 0
     write_app(framework, tmp_path / "app")
@@ -98,11 +101,18 @@ def test_framework_answers(
         reused = re.findall(r"Reusing layer 'pycnb/python:([\w-]+)'", log)
         assert sorted(reused) == ["python", "venv"]
     # Scripts keep uploads and caches in /tmp.
-    with container(platform, image, "--env", "WEB_CONCURRENCY=1", "--tmpfs", "/tmp") as (
-        identity,
-        url,
-    ):
+    with container(
+        platform, image, "--env", "WEB_CONCURRENCY=1", "--env", "PYTHONVERBOSE=1",
+        "--tmpfs", "/tmp",
+    ) as (identity, url):  # fmt: skip
         assert framework.shows in get(platform, identity, f"{url}{framework.path}")
+        logs = platform.docker.run("logs", identity)
+    # With PYTHONVERBOSE, Python says of each module which file its code comes from.
+    loaded = re.findall(r"^# code object from '?([^'\n]+)", logs.stdout + logs.stderr, re.M)
+    assert len(loaded) > 200
+    assert [path for path in loaded if path.endswith(".py")] == []
+    # What is started by its path is no module.
+    assert framework.image == "heavy" or any("/workspace/" in path for path in loaded)
 
 
 def test_debugger_in_a_container(platform: Pack, shared_images: dict[str, str]) -> None:
