@@ -136,7 +136,14 @@ def detect(argv: list[str], environ: Mapping[str, str]) -> int:
             + ", pylock.toml, a Procfile that names a .py file."
         )
         try:
-            print("Found: " + ", ".join(sorted(os.listdir(root))[:50]))  # noqa: PTH208
+            names = sorted(os.listdir(root))  # noqa: PTH208
+            print("Found: " + ", ".join(names[:50]))
+            for name in names:
+                if name.lower() in ("procfile", "procfile.txt") and name != "Procfile":
+                    print(f"{name} is not read: its name must be Procfile.")
+            script = next((name for name in names if name.endswith(".py")), "")
+            if script:
+                print(f"To build {script}: echo 'web: python {script}' > Procfile")
         except OSError as error:
             print(f"{root} cannot be listed: {error}", file=sys.stderr)
         return exit_codes.FAIL

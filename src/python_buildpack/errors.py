@@ -15,7 +15,9 @@ class UserError(Exception):
         self.body = body
 
 
-def file_unreadable(name: str, why: str) -> UserError:
+def file_unreadable(
+    name: str, why: str, todo: str = "Check that it is a regular, readable UTF-8 text file"
+) -> UserError:
     """A file that decides something is a directory, a broken link, not UTF-8 text, not valid
     TOML or JSON, or may not be read.
 
@@ -24,7 +26,7 @@ def file_unreadable(name: str, why: str) -> UserError:
     return UserError(
         "file-unreadable",
         f"{name} cannot be read",
-        f"{why}\nCheck that it is a regular, readable UTF-8 text file and build again.",
+        f"{why}\n{todo} and build again.",
     )
 
 
@@ -250,7 +252,8 @@ def python_minor_unknown(where: str, minor: str, minors: Sequence[str], fix: str
     return UserError(
         "python-minor-unknown",
         f"Python {minor} is not in the list of releases ({where})",
-        f"Offered are {', '.join(minors) or 'none'}; a newer buildpack may know more.\nFix: {fix}",
+        f"Offered are {', '.join(minors) or 'none'}; a newer buildpack, or one that was packaged with "
+        f"other runtimes, may have more.\nFix: {fix}",
     )
 
 

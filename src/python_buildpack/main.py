@@ -39,7 +39,12 @@ from python_buildpack.run import Terminated, end_on_sigterm
 from python_buildpack.runtime.contents import TRIM_RECIPE
 from python_buildpack.runtime.releases import ReleaseList, builtin_list, load_list
 from python_buildpack.runtime.versions import Target
-from python_buildpack.settings import Settings, given_settings, read_settings
+from python_buildpack.settings import (
+    Settings,
+    given_settings,
+    misspelt_settings,
+    read_settings,
+)
 
 _NAMES_SHOWN = 50  # files of the app's root, at debug level
 
@@ -119,6 +124,8 @@ class Outcome:
 def _build(context: BuildContext, log: Log, outcome: Outcome) -> None:
     _tell_circumstances(context, log)
     settings = read_settings(context.environ)
+    for name, right in misspelt_settings(context.environ).items():
+        log.warning(f"{name} is no setting of this buildpack: did you mean {right}?")
     refuse_forbidden(context.environ)
     with work_directory() as work_dir:
         shop = _read_and_decide(context, settings, work_dir, log)

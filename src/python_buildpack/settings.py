@@ -48,6 +48,14 @@ TABLE: tuple[Setting, ...] = (
 )  # fmt: skip
 
 
+# What one would guess, and what other buildpacks call it.
+_OTHERS = {
+    "BP_PYTHON_VERSION": "BP_CPYTHON_VERSION",
+    "BP_LIVE_RELOAD": "BP_LIVE_RELOAD_ENABLED",
+    "BP_PIP_REQUIREMENTS": "BP_PIP_REQUIREMENT",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The values of the settings that build uses."""
@@ -130,6 +138,23 @@ def given_settings(environ: Mapping[str, str]) -> list[str]:
         for row in TABLE
         if environ.get(row.name)
     ]
+
+
+def misspelt_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables that look like settings of this buildpack, but are none -> the setting meant."""
+    known = {row.name for row in TABLE}
+    unknown = [name for name in environ if name.startswith("BP_") and name not in known]
+    if not unknown:
+        return {}
+    import difflib
+
+    found: dict[str, str] = {}
+    for name in sorted(unknown):
+        close = (
+            [_OTHERS[name]] if name in _OTHERS else difflib.get_close_matches(name, known, 1, 0.9)
+        )
+        found |= {name: close[0]} if close and close[0] not in environ else {}
+    return found
 
 
 def _printable(word: str) -> str:

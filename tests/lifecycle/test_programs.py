@@ -87,6 +87,17 @@ def test_detect_fails_with_its_own_code(buildpack: Path, tmp_path: Path) -> None
     assert not plan.exists()
 
 
+def test_detect_says_how_to_pass(buildpack: Path, tmp_path: Path) -> None:
+    """A script alone is no app, and a Procfile by another name is none."""
+    for name in ("count.py", "procfile"):
+        (tmp_path / name).write_text("")
+    environ = {"CNB_BUILD_PLAN_PATH": str(tmp_path / "plan.toml")}
+    done = run([buildpack / "bin" / "detect"], tmp_path, environ)
+    assert done.returncode == 100
+    assert "To build count.py: echo 'web: python count.py' > Procfile" in done.stdout
+    assert "procfile is not read: its name must be Procfile." in done.stdout
+
+
 def test_detect_without_a_plan_is_an_error(buildpack: Path) -> None:
     """Neither 0 nor 100: the platform is broken."""
     done = run([buildpack / "bin" / "detect"], EXAMPLES / "flask", {})

@@ -69,7 +69,10 @@ def test_a_file_url_is_copied_and_checked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "id", "words"),
-    [("source", "checksum-mismatch", "0" * 64), ("nothing", "download-failed", "No such file")],
+    [
+        ("source", "checksum-mismatch", "0" * 64),
+        ("nothing", "download-failed", "pack build --volume"),
+    ],
 )
 def test_a_bad_copy_leaves_nothing(tmp_path: Path, name: str, id: str, words: str) -> None:
     """Neither half a file nor a wrong one."""
@@ -107,10 +110,12 @@ def test_a_full_disk_has_its_own_error(
         raise OSError(number, "no more")
 
     monkeypatch.setattr(fetch, "_copy", full)
+    source = tmp_path / "source"
+    source.write_bytes(b"content")
     with pytest.raises(UserError) as caught:
-        download("file:///x", tmp_path / "x", sha256="", log=Log(io.StringIO()), environ={})
+        download(source.as_uri(), tmp_path / "x", sha256="", log=Log(io.StringIO()), environ={})
     assert caught.value.id == "disk-full"
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [source]
 
 
 class Clock:

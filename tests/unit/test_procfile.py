@@ -139,7 +139,7 @@ def test_quoted_words_arrive(
         lines.append(f"  {kind} :  ./run {shlex.join(words)} ")
     data = end.join(lines).encode("utf-8-sig" if byte_order_mark else "utf-8")
     plan = planned(data)
-    assert plan.warnings == ()
+    assert bool(plan.warnings) == (not processes)
     for process, (kind, words) in zip(plan.processes, processes.items(), strict=True):
         assert process.type == kind
         added = ["--more", "$PORT", "two words"]
@@ -324,4 +324,4 @@ def test_an_empty_procfile_is_none() -> None:
     """Comments alone declare nothing: the app is looked at as if there were no Procfile."""
     plan = planned(b"# nothing here\r\n\r\n")
     assert plan.processes == ()
-    assert "No Procfile, and no web app" in plan.notices[0]
+    assert "No Procfile, and no web app" in plan.warnings[0]

@@ -107,10 +107,11 @@ def _malformed(
     name: str, kind: str, text: str, line: int | None, error: BaseException
 ) -> errors.UserError:
     """Names the line, and shows it, where it is known."""
-    if line is None:
-        return errors.file_unreadable(name, f"It is not valid {kind}: {error}.")
-    lines = re.split(r"\r\n|\n|\r", text)
-    shown = lines[min(line, len(lines)) - 1][:200]
+    where, shown = name, ""
+    if line is not None:
+        lines = re.split(r"\r\n|\n|\r", text)
+        where, shown = f"{name} line {line}", lines[min(line, len(lines)) - 1][:200]
+    said = f"\nThe line is: {shown!r}" if shown else ""
     return errors.file_unreadable(
-        f"{name} line {line}", f"It is not valid {kind}: {error}.\nThe line is: {shown!r}"
+        where, f"It is not valid {kind}: {error}.{said}", f"Correct the {kind}"
     )
