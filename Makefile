@@ -80,6 +80,13 @@ runtime-archive: venv ## pack an installed CPython: PYTHON=/path/to/python3.13 O
 bench: venv ## measure against the plain recipe: pip in a virtual environment (ROUNDS=3)
 	@PYTHONPATH=src:scripts:. $(PY) scripts/bench.py --rounds $(ROUNDS)
 
+.PHONY: fleet fleet-builds
+fleet: venv ## 10,000 apps after a runtime patch and after a buildpack release: bytes, storage, hours
+	@$(PY) benchmarks/fleet.py
+
+fleet-builds: venv ## measure what `make fleet` starts from, and hold what it says to real builds
+	@PYTHONPATH=src:scripts:. $(PY) benchmarks/fleet_builds.py
+
 check: venv ## types and style
 	$(PY) -m ruff check .
 	$(PY) -m mypy
