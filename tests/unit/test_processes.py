@@ -359,6 +359,7 @@ def planned(
     *,
     live_reload: bool = False,
     script: str = "",
+    absent: frozenset[str] = frozenset(),
     how: str = "Add this line to requirements.txt: {package}",
 ) -> LaunchPlan:
     """The processes of an app with these files."""
@@ -377,6 +378,7 @@ def planned(
             app_dir=ROOT,
             script=script,
             live_reload=live_reload,
+            absent=absent,
             how_to_add=how,
         )
     )
@@ -430,6 +432,29 @@ def test_no_shell_and_no_migration(case: Case, tmp_path: Path) -> None:
                 f"{VENV}/bin/python", "-IS", f"{VENV}/pycnb/launch_wrapper.py",
             )  # fmt: skip
             assert int(process.command[3]) == len(process.command) - 4
+
+
+@pytest.mark.parametrize(
+    ("command", "packages", "words"),
+    [
+        ("gunicorn app:app", "", "gunicorn is not installed. Add this line to requirements.txt"),
+        ("A=1 waitress-serve app:app", "flask", "Add this line to requirements.txt: waitress"),
+        ("gunicorm app:app", "gunicorn", "there is no gunicorm: did you mean gunicorn?"),
+        ("python coutn.py", "", "there is no coutn.py in the app."),
+        ("python count.py", "", ""),
+        ("gunicorn app:app", "gunicorn", ""),
+        ("uwsgi --ini a.ini", "pyuwsgi", ""),
+        ("node server.js", "", ""),
+    ],
+)
+def test_a_procfile_that_cannot_start(
+    command: str, packages: str, words: str, tmp_path: Path
+) -> None:
+    """What is plainly wrong is told, with the line."""
+    files = {"Procfile": f"# first\nweb: {command}\n"}
+    plan = planned(tmp_path, files, packages, absent=frozenset({"coutn.py"}))
+    assert [words in text for text in plan.warnings] == ([True] if words else [])
+    assert all(text.startswith("Procfile line 2: ") for text in plan.warnings)
 
 
 def test_a_script_by_name(tmp_path: Path) -> None:

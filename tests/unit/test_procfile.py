@@ -81,7 +81,7 @@ def planned(text: bytes) -> LaunchPlan:
         LaunchInputs(
             procfile=parse_procfile(text),
             facts=None,
-            packages={},
+            packages=dict.fromkeys(("celery", "gunicorn", "uvicorn"), "1"),
             venv_dir="/layers/venv",
             root="/workspace",
             app_dir="/workspace",
@@ -176,7 +176,7 @@ def planned_one(text: str) -> LaunchPlan:
     return plan_launch(
         LaunchInputs(
             procfile=(ProcfileEntry(type="web", command=text, line=1),),
-            facts=None, packages={}, venv_dir="/v", root="/w", app_dir="/w",
+            facts=None, packages=dict.fromkeys(("celery", "gunicorn", "uvicorn"), "1"), venv_dir="/v", root="/w", app_dir="/w",
         )
     )  # fmt: skip
 

@@ -81,6 +81,12 @@ def _launch_inputs(shop: Workshop, packages: Mapping[str, str]) -> LaunchInputs:
         app_dir=str(shop.context.app_dir),
         script=settings.script,
         live_reload=settings.live_reload,
+        absent=frozenset(
+            word
+            for entry in project.procfile or ()
+            for word in entry.command.split()
+            if word.endswith(".py") and not exists(project.root / word)
+        ),
         how_to_add=how_to_add(project.packages.manager, settings),
     )
 

@@ -34,13 +34,29 @@ _TITLES = {
 }
 
 
+# Programs that Procfiles name -> the packages that have them.
+_PACKAGES = {
+    **{
+        name: (name,)
+        for name in (
+            *("celery", "daphne", "dramatiq", "fastapi", "flask", "gradio", "granian", "gunicorn"),
+            *("hypercorn", "litestar", "streamlit", "uvicorn"),
+        )
+    },
+    "django-admin": ("django",),
+    "uwsgi": ("uwsgi", "pyuwsgi"),
+    "waitress-serve": ("waitress",),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class LaunchInputs:
     """What the processes are decided by.
 
     `procfile` is None where there is none; `facts` where they were not needed. `packages` is what
     is installed: PEP 503 name -> version. `root` is the app's own directory, `app_dir` what was
-    uploaded. `script` is the one that BP_PYTHON_SCRIPT names. `how_to_add` says how to require
+    uploaded. `script` is the one that BP_PYTHON_SCRIPT names. `absent` are the
+    scripts of the Procfile that are not there. `how_to_add` says how to require
     `{package}`, in the words of the package manager in use.
     """
 
@@ -52,6 +68,7 @@ class LaunchInputs:
     app_dir: str
     script: str = ""
     live_reload: bool = False
+    absent: frozenset[str] = frozenset()
     how_to_add: str = "Add this line to requirements.txt: {package}"
 
 
@@ -152,6 +169,8 @@ def plan_launch(given: LaunchInputs) -> LaunchPlan:
 def _of_procfile(entry: ProcfileEntry, given: LaunchInputs, notes: _Notes) -> _Planned:
     words = direct_words(entry.command)
     if words is not None:
+        if complaint := _complaint(words, given):
+            notes.warnings.append(f"Procfile line {entry.line}: {complaint}")
         return _direct(entry.type, words, given, shown=entry.command)
     notes.warnings.append(
         f"Procfile line {entry.line}: {entry.type} is started by `sh`, so the run image must have "
@@ -168,6 +187,22 @@ def _of_procfile(entry: ProcfileEntry, given: LaunchInputs, notes: _Notes) -> _P
         command=("sh", "-c", text, entry.type),
         working_dir=_place("", given),
     )
+
+
+def _complaint(words: Sequence[str], given: LaunchInputs) -> str:
+    """Why the command will not start, where that is plain."""
+    program = next((word for word in words if not is_assignment(word)), "")
+    if program in _PACKAGES:
+        if not any(package in given.packages for package in _PACKAGES[program]):
+            how = given.how_to_add.format(package=_PACKAGES[program][0])
+            return f"{program} is not installed. {how}"
+    elif program.isalnum() and program not in given.packages:
+        import difflib
+
+        if close := difflib.get_close_matches(program, _PACKAGES, 1, 0.85):
+            return f"there is no {program}: did you mean {close[0]}?"
+    absent = next((word for word in words if word in given.absent), None)
+    return f"there is no {absent} in the app." if absent else ""
 
 
 def _direct(
