@@ -42,6 +42,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BASELINE = ROOT / "benchmarks" / "baseline"
 BUILDER = 1000
 DETECT_RUNS = 41
+START_RUNS = 15
 PHASES = ("Analyzer", "Detector", "Restorer", "Builder", "Exporter")
 OURS, PLAIN = "ours", "plain"
 
@@ -218,6 +219,39 @@ def detect_times(bench: Bench, app: Path) -> tuple[float, float]:
     return statistics.median(times["detect"]), statistics.median(times["bare"])
 
 
+def start_times(bench: Bench, app: App, python: str) -> tuple[float, float]:
+    """Medians from the start of `web` to its first answer: by the launcher in what the buildpack
+    made, and by a shell in a plain virtual environment; in seconds, alternating."""
+    source = bench.work / "start"
+    app.write(source, plain=True, code=1, added=False)
+    space, image = bench.side(OURS, "start")
+    bench.build(space, image, source, CASES[0], memory=False)
+    plain = bench.work / "start-plain"
+    subprocess.run([python, "-m", "venv", plain], check=True)
+    subprocess.run(
+        [
+            plain / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check",
+            "--index-url", bench.index.url, "-r", source / "requirements.txt",
+        ],
+        check=True,
+    )  # fmt: skip
+    command = (source / "Procfile").read_text().partition("web:")[2].splitlines()[0]
+    times: dict[str, list[float]] = {OURS: [], PLAIN: []}
+    for name in (OURS, PLAIN) * START_RUNS:
+        port = local_platform.free_port()
+        environ = local_platform.launch_environment(space, port)
+        before = time.perf_counter()
+        if name == OURS:
+            process = local_platform.started(space, port)
+        else:
+            environ["PATH"] = f"{plain}/bin:{environ['PATH']}"
+            process = local_platform.running(["sh", "-c", command], environ, source)
+        with process as one:
+            local_platform.get(f"http://127.0.0.1:{port}/", one, pause=0.002)
+            times[name].append(time.perf_counter() - before)
+    return statistics.median(times[OURS]), statistics.median(times[PLAIN])
+
+
 def layer_sizes(bench: Bench) -> tuple[int, int]:
     """Compressed bytes of the `python` layer and of the untrimmed archive's contents."""
     buildpack, _ = bench.buildpacks[OURS]
@@ -339,6 +373,14 @@ def run(rounds: int, names: Sequence[str], cases: Sequence[Case]) -> None:
         print(
             f"\nDetect: {detect * 1000:.0f} ms; a bare interpreter starts in {bare * 1000:.0f} ms "
             f"({(detect - bare) * 1000:.0f} ms more, {detect / bare:.1f} times)"
+        )
+        launched, started = start_times(
+            bench, App(name="flask", source=SOURCES / "flask", collects=False), python
+        )
+        print(
+            f"Start to first answer: {launched * 1000:.0f} ms by the launcher, "
+            f"{started * 1000:.0f} ms in a plain virtual environment "
+            f"({(launched - started) * 1000:+.0f} ms)"
         )
         ours, untrimmed = layer_sizes(bench)
         print(

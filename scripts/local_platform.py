@@ -272,11 +272,32 @@ def started(
     variables: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process of the image on this machine, by the real launcher."""
-    process = subprocess.Popen(
-        [process_type],  # the launcher goes by the name that it is started with
+    # The launcher goes by the name that it is started with.
+    with running(
+        [process_type],
+        {**launch_environment(space, port), **(variables or {})},
+        space.app,
         executable=space.binaries / "launcher",
-        env={**launch_environment(space, port), **(variables or {})},
-        cwd=space.app,
+        output=output,
+    ) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    folder: Path,
+    *,
+    executable: Path | None = None,
+    output: IO[bytes] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of its own group, which is ended afterwards."""
+    process = subprocess.Popen(
+        command,
+        executable=executable,
+        env=environ,
+        cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=output or subprocess.DEVNULL,
         stderr=output or subprocess.DEVNULL,
@@ -306,8 +327,8 @@ def launch_environment(space: Workspace, port: int) -> dict[str, str]:
     }
 
 
-def get(url: str, process: subprocess.Popen[bytes]) -> str:
-    """The body of a page, as soon as the process answers."""
+def get(url: str, process: subprocess.Popen[bytes], pause: float = 0.1) -> str:
+    """The body of a page, as soon as the process answers; `pause` seconds between attempts."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + START_SECONDS
     while True:
@@ -321,4 +342,4 @@ def get(url: str, process: subprocess.Popen[bytes]) -> str:
                 raise PlatformError(f"The app ended with code {process.returncode}.") from None
             if time.monotonic() > deadline:
                 raise PlatformError(f"No answer within {START_SECONDS} s: {error}") from None
-            time.sleep(0.1)
+            time.sleep(pause)
