@@ -46,7 +46,10 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
     dependencies = _strings(project, "dependencies")
     optional = _table(project, "optional-dependencies", f"{FILE} [project]")
     dynamic = _strings(project, "dynamic")
-    _check_extras(settings.extras, project, optional, dynamic)
+    # Where there is no [project] table, the backend alone knows them.
+    declares = bool(project) or ("build-system" not in table and "setup.py" not in files.names)
+    if declares and "optional-dependencies" not in dynamic:
+        _check_extras(settings.extras, optional)
     shown = {FILE: tuple(without_credentials(line) for line in (*dependencies, *groups))}
     if "build-system" in table and poetry.get("package-mode") is not False:
         backend_path = _strings(build_system, "backend-path", f"{FILE} [build-system]")
@@ -86,14 +89,7 @@ def _needs_backend(files: AppFiles, project: Mapping[str, Any], dynamic: Collect
     return offers or needs or "setup.py" in files.names or (files.root / "src").is_dir()
 
 
-def _check_extras(
-    extras: Collection[str],
-    project: Mapping[str, Any],
-    optional: Mapping[str, Any],
-    dynamic: Collection[str],
-) -> None:
-    if "optional-dependencies" in dynamic:
-        return  # the backend knows them
+def _check_extras(extras: Collection[str], optional: Mapping[str, Any]) -> None:
     known = {_normal(name) for name in optional}
     missing = [extra for extra in extras if _normal(extra) not in known]
     if missing:
