@@ -32,6 +32,8 @@ TEST_SUITES = frozenset(("test", "tests"))
 MOST_PROCESSES = 8  # each takes about 20 MB
 # Before 3.11, the bytes also depend on what the process compiled before.
 INDEPENDENT = sys.version_info >= (3, 11)
+# Later formats name an object twice only if it is referred to twice, by whatever is in memory.
+MARSHAL_VERSION = marshal.version if INDEPENDENT else 2
 UNCHECKED_HASH, CHECKED_HASH = (number.to_bytes(4, "little") for number in (1, 3))
 _NUMBER = struct.Struct("=I")
 
@@ -154,7 +156,7 @@ class Compiler:
             os.unlink(target)
         with open(target, "wb") as file:
             file.write(importlib.util.MAGIC_NUMBER + self.kind)
-            file.write(importlib.util.source_hash(source) + marshal.dumps(code))
+            file.write(importlib.util.source_hash(source) + marshal.dumps(code, MARSHAL_VERSION))
         if self.roots and names_suite(code):
             for suite in imported_suites(path, source, self.roots):
                 os.write(self.tell, os.fsencode(suite) + b"\0")
