@@ -549,6 +549,23 @@ def pre_releases_of_dependencies(case: Case) -> None:
 
 
 @case
+def pre_releases_of_an_extra_that_nobody_wants(case: Case) -> None:
+    """As boto3 has it: what the extra asks for says nothing."""
+    top = wheel("cnbtop", requires=["cnbleft>=1", "cnbleft<2.0a0; extra == 'crt'"])
+    publish(case.host, top, *[wheel("cnbleft", version) for version in ("1.0", "1.1rc1")])
+    case.requirements("--index-url {index}\ncnbtop\n")
+
+
+@case
+def pre_releases_of_an_extra(case: Case) -> None:
+    """The same where the app wants it."""
+    top = wheel("cnbtop", requires=["cnbleft>=1", "cnbleft<2.0a0; extra == 'crt'"])
+    publish(case.host, top, *[wheel("cnbleft", version) for version in ("1.0", "1.1rc1")])
+    case.uv_refuses = "uv passes over pre-releases of cnbleft that a package asks for"
+    case.requirements("--index-url {index}\ncnbtop[crt]\n")
+
+
+@case
 def withdrawn_versions(case: Case) -> None:
     """Yanked ones are passed over, unless they are pinned (PEP 592)."""
     publish(case.host, *[wheel(name, v) for name in ("cnbtop", "cnbleft") for v in ("1.0", "2.0")])

@@ -62,7 +62,7 @@ class Install:
     brings them, and an index is asked only for what they lack. `locked` are the packages of the
     lock that apply, where it is one that is installed as it is. `versions` are those to choose
     where the requirements leave a choice; without `byte_code` nothing is byte-compiled. `kept` is
-    where downloads are kept for the next build, if they are.
+    where downloads are kept for the next build, if they are. `asked` are the app's own lines.
     """
 
     venv: Path
@@ -83,6 +83,12 @@ class Install:
     byte_code: bool = True
     kept: Path | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
+
+    @property
+    def local(self) -> tuple[str, ...]:
+        """The lines that are options: `-e .[extra]`."""
+        return tuple(line for line in self.asked if line.startswith(("-", ".", "/")))
 
 
 def install_packages(install: Install, tools: Tools, log: Log) -> str:
@@ -222,9 +228,16 @@ def _is_final(install: Install, hint: hints.Hint) -> bool:
 
 def _doubts(install: Install) -> list[str]:
     """Why pip may choose other versions than uv did."""
+    from python_buildpack.describe.components import applying_requirements
+
     installed = installed_distributions(install.venv)
     versions = {one.name: one.version for one in installed}
-    older = passed_over(versions, [line for one in installed for line in one.requires])
+    lines = [line for one in installed for line in one.requires]
+    # The extras of local projects stand in no requirement.
+    if not any("[" in line for line in (*install.install_set.editables, *install.local)):
+        environment = target_environment(install.python_version)
+        lines = applying_requirements(installed, environment, install.asked)
+    older = passed_over(versions, lines)
     wrong = [
         one.name
         for one in installed
