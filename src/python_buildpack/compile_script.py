@@ -30,10 +30,8 @@ if TYPE_CHECKING:
 
 TEST_SUITES = frozenset(("test", "tests"))
 MOST_PROCESSES = 8  # each takes about 20 MB
-# Before 3.11, the bytes also depend on what the process compiled before.
-INDEPENDENT = sys.version_info >= (3, 11)
-# Later formats name an object twice only if it is referred to twice, by whatever is in memory.
-MARSHAL_VERSION = marshal.version if INDEPENDENT else 2
+# Before 3.11, later formats depend on what else is in memory: on whatever was compiled before.
+MARSHAL_VERSION = marshal.version if sys.version_info >= (3, 11) else 2
 UNCHECKED_HASH, CHECKED_HASH = (number.to_bytes(4, "little") for number in (1, 3))
 _NUMBER = struct.Struct("=I")
 
@@ -124,11 +122,8 @@ class Compiler:
         while len(read := os.read(work, _NUMBER.size)) == _NUMBER.size:
             path = modules[_NUMBER.unpack(read)[0]]
             try:
-                if INDEPENDENT:
-                    self.compile_module(path)
-                else:
-                    finish(start(lambda path=path: self.compile_module(path)))  # type: ignore[misc]
-            except (OSError, SystemExit) as error:
+                self.compile_module(path)
+            except OSError as error:
                 problems.append(error)
         if problems:
             raise problems[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -106,8 +105,8 @@ def launch_environment(venv_dir: str, app_dir: str, gunicorn: str) -> tuple[EnvF
     """
     # Workers' heartbeat files need a place that is writable in a read-only container.
     options = "--access-logfile - --worker-tmp-dir /dev/shm"
-    if _has_control_socket(gunicorn):
-        # It would be made in the home directory, which is read-only too.
+    if servers.has_control_socket(gunicorn):
+        # The home directory is read-only, too.
         options += " --no-control-socket"
     defaults = {
         "PYTHONUNBUFFERED": "1",
@@ -196,7 +195,7 @@ def _complaint(words: Sequence[str], given: LaunchInputs) -> str:
         if not any(package in given.packages for package in _PACKAGES[program]):
             how = given.how_to_add.format(package=_PACKAGES[program][0])
             return f"{program} is not installed. {how}"
-    elif program.isalnum() and program not in given.packages:
+    elif program.isalnum() and program != "python" and program not in given.packages:
         import difflib
 
         if close := difflib.get_close_matches(program, _PACKAGES, 1, 0.85):
@@ -233,11 +232,6 @@ def _place(folder: str, given: LaunchInputs) -> str | None:
     """The directory to start in; None for what was uploaded, where the launcher starts anyway."""
     place = f"{given.root}/{folder}" if folder else given.root
     return None if place == given.app_dir else place
-
-
-def _has_control_socket(gunicorn: str) -> bool:
-    numbers = [int(number) for number in re.findall(r"[0-9]+", gunicorn)[:2]]
-    return numbers >= [25, 1]
 
 
 def _inferred(given: LaunchInputs, notes: _Notes) -> list[_Planned]:

@@ -5,6 +5,7 @@ Words are in the notation of `procfile`: `${PORT}` is expanded when the process 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from python_buildpack.app.facts import Application
@@ -14,7 +15,9 @@ from python_buildpack.launch.procfile import is_assignment
 PORT = "${PORT}"
 _WORKERS = "${WEB_CONCURRENCY:-1}"
 # From this version on gunicorn has an ASGI worker of its own.
-_GUNICORN_WITH_ASGI = 25
+_GUNICORN_WITH_ASGI = [25]
+# From this version on it makes a socket in the home directory, unless told not to.
+_GUNICORN_WITH_CONTROL_SOCKET = [25, 1]
 # What a user without a server is told to install.
 USUAL_SERVER = {WSGI: "gunicorn", ASGI: "uvicorn"}
 
@@ -95,8 +98,16 @@ def _granian(application: Application, interface: str) -> tuple[str, ...]:
 
 
 def _gunicorn_has_asgi(packages: Mapping[str, str]) -> bool:
-    major = packages.get("gunicorn", "").split(".")[0]
-    return major.isdecimal() and int(major) >= _GUNICORN_WITH_ASGI
+    return _numbers(packages.get("gunicorn", "")) >= _GUNICORN_WITH_ASGI
+
+
+def has_control_socket(gunicorn: str) -> bool:
+    """Whether this version of gunicorn makes one; the version is empty where none is installed."""
+    return _numbers(gunicorn) >= _GUNICORN_WITH_CONTROL_SOCKET
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in itertools.takewhile(str.isdecimal, version.split("."))]
 
 
 def reloading(words: Sequence[str]) -> tuple[str, ...] | None:
