@@ -42,7 +42,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BASELINE = ROOT / "benchmarks" / "baseline"
 BUILDER = 1000
 DETECT_RUNS = 41
-START_RUNS = 15
+START_RUNS = 25
+WORKERS = "1"
 PHASES = ("Analyzer", "Detector", "Restorer", "Builder", "Exporter")
 OURS, PLAIN = "ours", "plain"
 
@@ -221,7 +222,11 @@ def detect_times(bench: Bench, app: Path) -> tuple[float, float]:
 
 def start_times(bench: Bench, app: App, python: str) -> tuple[float, float]:
     """Medians from the start of `web` to its first answer: by the launcher in what the buildpack
-    made, and by a shell in a plain virtual environment; in seconds, alternating."""
+    made, and by a shell in a plain virtual environment; in seconds, alternating.
+
+    Both start as many workers: otherwise the launcher's, one for each CPU and more, would load
+    the app at the same time, beside one alone.
+    """
     source = bench.work / "start"
     app.write(source, plain=True, code=1, added=False)
     space, image = bench.side(OURS, "start")
@@ -239,11 +244,12 @@ def start_times(bench: Bench, app: App, python: str) -> tuple[float, float]:
     times: dict[str, list[float]] = {OURS: [], PLAIN: []}
     for name in (OURS, PLAIN) * START_RUNS:
         port = local_platform.free_port()
-        environ = local_platform.launch_environment(space, port)
+        workers = {"WEB_CONCURRENCY": WORKERS}
         before = time.perf_counter()
         if name == OURS:
-            process = local_platform.started(space, port)
+            process = local_platform.started(space, port, variables=workers)
         else:
+            environ = {**local_platform.launch_environment(space, port), **workers}
             environ["PATH"] = f"{plain}/bin:{environ['PATH']}"
             process = local_platform.running(["sh", "-c", command], environ, source)
         with process as one:
