@@ -419,7 +419,6 @@ def make_install(
         byte_code=again is None,
         kept=shop.kept_dir if shop.settings.keep_downloads else None,
         versions=again or {},
-        asked=tuple(line for lines in plan.shown.values() for line in lines),
     )
 
 

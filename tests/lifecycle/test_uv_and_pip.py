@@ -549,10 +549,19 @@ def pre_releases_of_dependencies(case: Case) -> None:
 
 
 @case
+def pre_releases_that_there_are_none_of(case: Case) -> None:
+    """As s3transfer has it, so boto3: the bound names one."""
+    top = wheel("cnbtop", requires=["cnbleft>=1,<2.0a0"])
+    publish(case.host, top, *[wheel("cnbleft", version) for version in ("1.0", "1.1", "2.0")])
+    case.requirements("--index-url {index}\ncnbtop\n")
+
+
+@case
 def pre_releases_of_an_extra_that_nobody_wants(case: Case) -> None:
-    """As boto3 has it: what the extra asks for says nothing."""
+    """What it asks for says nothing: pip passes over them as well."""
     top = wheel("cnbtop", requires=["cnbleft>=1", "cnbleft<2.0a0; extra == 'crt'"])
     publish(case.host, top, *[wheel("cnbleft", version) for version in ("1.0", "1.1rc1")])
+    case.uv_refuses = "uv passes over pre-releases of cnbleft that a package asks for"
     case.requirements("--index-url {index}\ncnbtop\n")
 
 

@@ -113,38 +113,8 @@ def dependencies(
 ) -> dict[str, tuple[str, ...]]:
     """Installed name -> the installed names that it requires here, its wanted extras included."""
     requirements = {one.name: list(_parsed(one.requires)) for one in distributions}
-    extras = _wanted_extras(requirements, environment, asked)
-    graph: dict[str, set[str]] = {name: set() for name in requirements}
-    for name, found in requirements.items():
-        for requirement in found:
-            wanted = canonicalize_name(requirement.name)
-            if wanted in graph and _applies(requirement, environment, extras[name]):
-                graph[name].add(wanted)
-    return {name: tuple(sorted(found - {name})) for name, found in graph.items()}
-
-
-def applying_requirements(
-    distributions: Sequence[Distribution],
-    environment: Mapping[str, str],
-    asked: Iterable[str] = (),
-) -> list[str]:
-    """What the installed distributions require here, their wanted extras included."""
-    requirements = {one.name: list(_parsed(one.requires)) for one in distributions}
-    extras = _wanted_extras(requirements, environment, asked)
-    return [
-        str(requirement)
-        for name, found in requirements.items()
-        for requirement in found
-        if _applies(requirement, environment, extras[name])
-    ]
-
-
-def _wanted_extras(
-    requirements: Mapping[str, Sequence[Requirement]],
-    environment: Mapping[str, str],
-    asked: Iterable[str],
-) -> dict[str, set[str]]:
     extras: dict[str, set[str]] = {name: set() for name in requirements}
+    graph: dict[str, set[str]] = {name: set() for name in requirements}
     for requirement in _parsed(asked):
         extras.get(canonicalize_name(requirement.name), set()).update(_names(requirement.extras))
     waiting = list(requirements)
@@ -152,13 +122,14 @@ def _wanted_extras(
         name = waiting.pop()
         for requirement in requirements[name]:
             wanted = canonicalize_name(requirement.name)
-            if wanted not in extras or not _applies(requirement, environment, extras[name]):
+            if wanted not in graph or not _applies(requirement, environment, extras[name]):
                 continue
+            graph[name].add(wanted)
             new = _names(requirement.extras) - extras[wanted]
             if new:
                 extras[wanted] |= new
                 waiting.append(wanted)
-    return extras
+    return {name: tuple(sorted(found - {name})) for name, found in graph.items()}
 
 
 def _parsed(lines: Iterable[str]) -> Iterable[Requirement]:

@@ -62,7 +62,7 @@ class Install:
     brings them, and an index is asked only for what they lack. `locked` are the packages of the
     lock that apply, where it is one that is installed as it is. `versions` are those to choose
     where the requirements leave a choice; without `byte_code` nothing is byte-compiled. `kept` is
-    where downloads are kept for the next build, if they are. `asked` are the app's own lines.
+    where downloads are kept for the next build, if they are.
     """
 
     venv: Path
@@ -83,12 +83,6 @@ class Install:
     byte_code: bool = True
     kept: Path | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
-    asked: tuple[str, ...] = ()
-
-    @property
-    def local(self) -> tuple[str, ...]:
-        """The lines that are options: `-e .[extra]`."""
-        return tuple(line for line in self.asked if line.startswith(("-", ".", "/")))
 
 
 def install_packages(install: Install, tools: Tools, log: Log) -> str:
@@ -205,7 +199,7 @@ def _try(install: Install, tools: Tools, log: Log, *, show: bool = True) -> tupl
                 log.info("Should that be one odd answer of an index, another try passes:")
                 create_venv(install.venv, install.python, install.python_version)
                 code, output = _uv(install, tools, log, show=False)
-        doubts = _doubts(install) if code == 0 and install.may_fall_back else []
+        doubts = _doubts(install, tools, log) if code == 0 and install.may_fall_back else []
         if code == 0 and not doubts:
             return install.installer, code, output
         if code != 0 and (
@@ -226,18 +220,14 @@ def _is_final(install: Install, hint: hints.Hint) -> bool:
     return hint.final or (hint.id == hints.UNREACHABLE and (alone or bool(install.offline)))
 
 
-def _doubts(install: Install) -> list[str]:
+def _doubts(install: Install, tools: Tools, log: Log) -> list[str]:
     """Why pip may choose other versions than uv did."""
-    from python_buildpack.describe.components import applying_requirements
-
     installed = installed_distributions(install.venv)
     versions = {one.name: one.version for one in installed}
-    lines = [line for one in installed for line in one.requires]
-    # The extras of local projects stand in no requirement.
-    if not any("[" in line for line in (*install.install_set.editables, *install.local)):
-        environment = target_environment(install.python_version)
-        lines = applying_requirements(installed, environment, install.asked)
-    older = passed_over(versions, lines)
+    older = passed_over(versions, [line for one in installed for line in one.requires])
+    if older:  # in most cases there are no pre-releases to pass over
+        newest = _versions_with_pre_releases(install, tools, log, older)
+        older = [name for name in older if newest.get(name) != versions[name]]
     wrong = [
         one.name
         for one in installed
@@ -249,6 +239,18 @@ def _doubts(install: Install) -> list[str]:
     if wrong:
         doubts.append(f"uv takes {', '.join(wrong)}, which this Python is too new for")
     return doubts
+
+
+def _versions_with_pre_releases(
+    install: Install, tools: Tools, log: Log, names: Sequence[str]
+) -> dict[str, str]:
+    """What uv would choose with those of `names`, from the metadata that it has by now."""
+    output = install.work_dir / "pre-releases" / "pylock.toml"
+    output.parent.mkdir(exist_ok=True)
+    allowed = [f"--prerelease-package={name}=allow" for name in names]
+    files = [*_requirement_files(install), *_pinning_files(install)]
+    code, _ = _uv_resolve(install, tools, log, [*allowed, *files], output)
+    return {one.name: one.version for one in read_pylock(read_toml(output))} if code == 0 else {}
 
 
 def _requirement_files(install: Install) -> list[str]:
@@ -336,7 +338,7 @@ def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, s
     log.info(f"$ uv pip install {_shown(install)}")
     as_it_is = install.locked is not None and not install.access.by_name
     if not as_it_is:
-        code, output = _uv_resolve(install, tools, log, files)
+        code, output = _uv_resolve(install, tools, log, files, install.work_dir / "pylock.toml")
         if code != 0:
             if show and not log.is_debug:  # there it stands already
                 log.info(output)
@@ -382,11 +384,12 @@ def _restore_built_wheels(install: Install) -> None:
         shutil.copytree(bucket, cache / bucket.name, symlinks=True, dirs_exist_ok=True)
 
 
-def _uv_resolve(install: Install, tools: Tools, log: Log, files: Sequence[str]) -> tuple[int, str]:
-    output_file = str(install.work_dir / "pylock.toml")
+def _uv_resolve(
+    install: Install, tools: Tools, log: Log, arguments: Sequence[str], output: Path
+) -> tuple[int, str]:
     return _run_uv(
-        install, tools, log, "compile", "--format", "pylock.toml", "--output-file", output_file,
-        "--no-annotate", *files, show=False,
+        install, tools, log, "compile", "--format", "pylock.toml", "--output-file", str(output),
+        "--no-annotate", *arguments, show=False,
     )  # fmt: skip
 
 

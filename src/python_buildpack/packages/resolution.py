@@ -173,7 +173,7 @@ def passed_over(versions: Mapping[str, str], requirements: Iterable[str]) -> lis
     """The packages of `versions` that have a final version though a package asks for a pre-release.
 
     pip takes pre-releases wherever a specifier names one, uv where the app itself names one, or
-    where there is nothing else. Markers are not looked at here.
+    where there is nothing else. Markers are not looked at: this is a reason to ask pip, no more.
     """
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.version import InvalidVersion, Version
