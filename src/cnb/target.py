@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ class Target:
 
 def read_target(environ: Mapping[str, str], os_release: Path = Path("/etc/os-release")) -> Target:
     """The platform's word, else what this machine is (os-release(5))."""
-    machine = platform.machine()
+    machine = os.uname().machine
     distro = _read_os_release(os_release) or _read_os_release(_OS_RELEASE_OF_VENDOR)
     return Target(
         os=environ.get("CNB_TARGET_OS") or "linux",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import random
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -296,6 +295,8 @@ def _stream(
 def _pause(url: str, failure: _Retry, attempt: int, first_wait: float, log: Log) -> None:
     if attempt == ATTEMPTS:
         raise errors.download_failed(redact(url), f"{failure} (tried {ATTEMPTS} times)") from None
+    import random
+
     wait = first_wait * 2 ** (attempt - 1) * random.uniform(0.75, 1.25)
     if failure.wait is not None:
         wait = failure.wait

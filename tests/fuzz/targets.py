@@ -38,7 +38,7 @@ from python_buildpack.in_image.launch_wrapper import command, expand
 from python_buildpack.launch.processes import LaunchInputs, plan_launch
 from python_buildpack.log import Log
 from python_buildpack.main import restored
-from python_buildpack.managers import pdm_hash, pipenv, poetry
+from python_buildpack.managers import pdm_hash, pipenv_reader, poetry_reader
 from python_buildpack.managers.lock_fields import Fields
 from python_buildpack.packages import venv
 from python_buildpack.packages.index_access import grant, secrets
@@ -314,7 +314,9 @@ def _fresh_pdm(folder: Path) -> None:
 
 def _fresh_poetry(folder: Path) -> None:
     manifest = AppFiles(folder / "app").toml("pyproject.toml")
-    digest = sorted(poetry.content_hashes(manifest, lock_format=(2, 1), generator="2.1.0"))[0]
+    digest = sorted(poetry_reader.content_hashes(manifest, lock_format=(2, 1), generator="2.1.0"))[
+        0
+    ]
     lock = {**POETRY_LOCK, "metadata": {**POETRY_LOCK["metadata"], "content-hash": digest}}
     (folder / "app" / "poetry.lock").write_bytes(as_toml(lock))
 
@@ -322,7 +324,7 @@ def _fresh_poetry(folder: Path) -> None:
 def _fresh_pipenv(folder: Path) -> None:
     values = AppFiles(folder / "app").toml("Pipfile")
     fields = Fields(file="Pipfile", values=values, repair="")
-    digest = sorted(pipenv.content_hashes(fields, None))[0]
+    digest = sorted(pipenv_reader.content_hashes(fields, None))[0]
     lock = {**PIPFILE_LOCK, "_meta": {**PIPFILE_LOCK["_meta"], "hash": {"sha256": digest}}}
     (folder / "app" / "Pipfile.lock").write_bytes(as_json(lock))
 
@@ -586,16 +588,16 @@ TARGETS: dict[str, Target] = {
     **_app("setup.cfg", b"[metadata]\nname = a\n[options]\npython_requires = >=3.9,\n  <4\n", environ=CHOSEN),
     **_app("Pipfile", as_toml(PIPFILE), beside=LIB, environ=SECRET_ENV, fresh=_fresh_pipenv),
     **_app("Pipfile.lock", as_json({**PIPFILE_LOCK, "_meta": {**PIPFILE_LOCK["_meta"], "hash": {
-        "sha256": sorted(pipenv.content_hashes(Fields(file="", values=PIPFILE, repair=""), None))[0]}}}),
+        "sha256": sorted(pipenv_reader.content_hashes(Fields(file="", values=PIPFILE, repair=""), None))[0]}}}),
         beside={**LIB, "app/Pipfile": as_toml(PIPFILE)}, environ={**SECRET_ENV, **GROUPS}),
     **_app("pyproject.toml", as_toml(POETRY), "pyproject.toml of Poetry", LIB, environ=CHOSEN,
            fresh=_fresh_poetry),
     **_app("poetry.lock", as_toml({**POETRY_LOCK, "metadata": {**POETRY_LOCK["metadata"], "content-hash":
-        sorted(poetry.content_hashes(POETRY, lock_format=(2, 1), generator="2.1.0"))[0]}}),
+        sorted(poetry_reader.content_hashes(POETRY, lock_format=(2, 1), generator="2.1.0"))[0]}}),
         beside={**LIB, "app/pyproject.toml": as_toml(POETRY)}, environ=CHOSEN),
     **_app("poetry.lock", as_toml({**POETRY_LOCK, "metadata": {
         "lock-version": "1.1", "python-versions": "^3.10", "files": {"base": []}, "content-hash":
-        sorted(poetry.content_hashes(POETRY, lock_format=(1, 1), generator=""))[0]}}), "poetry.lock of Poetry 1.1",
+        sorted(poetry_reader.content_hashes(POETRY, lock_format=(1, 1), generator=""))[0]}}), "poetry.lock of Poetry 1.1",
         {**LIB, "app/pyproject.toml": as_toml(POETRY)}),
     **_app("uv.lock", as_toml(UV_LOCK), beside={**UV_WORKSPACE, "app/pyproject.toml": as_toml(MANIFEST)},
            environ=CHOSEN),

@@ -17,7 +17,7 @@ from tests.managers.simple_index import SimpleIndex
 from tests.managers.wheel_factory import Distribution, write_wheel
 
 from python_buildpack.app.files import AppFiles
-from python_buildpack.managers import pdm_hash, pipenv, poetry
+from python_buildpack.managers import pdm_hash, pipenv_reader, poetry_reader
 from python_buildpack.managers.lock_fields import Fields
 
 if sys.version_info >= (3, 11):
@@ -110,7 +110,9 @@ def _poetry(index: SimpleIndex) -> tuple[Mapping[str, str], Mapping[str, str]]:
         '[project]\nname = "a"\nversion = "1"\nrequires-python = ">=3.10"\n'
         'dependencies = ["secret"]\n[tool.poetry]\npackage-mode = false\n'
     )
-    (content,) = poetry.content_hashes(tomllib.loads(manifest), lock_format=(2, 1), generator="")
+    (content,) = poetry_reader.content_hashes(
+        tomllib.loads(manifest), lock_format=(2, 1), generator=""
+    )
     lock = (
         '[[package]]\nname = "secret"\nversion = "1.0"\ngroups = ["main"]\n'
         f'files = [{{file = "a.whl", hash = "sha256:{_wheel(index)[1]}"}}]\n'
@@ -143,7 +145,7 @@ def _pipenv(
     fields = Fields(file="Pipfile", values=tomllib.loads(manifest), repair="")
     lock = {
         "_meta": {
-            "hash": {"sha256": min(pipenv.content_hashes(fields, sources))},
+            "hash": {"sha256": min(pipenv_reader.content_hashes(fields, sources))},
             "sources": sources,
         },
         "default": {"secret": {"version": "==1.0", "hashes": [f"sha256:{_wheel(index)[1]}"]}},

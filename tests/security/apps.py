@@ -18,7 +18,7 @@ from tests.security.places import USER, Source
 
 import host_python
 from python_buildpack.app.files import AppFiles
-from python_buildpack.managers import pdm_hash, pipenv, poetry
+from python_buildpack.managers import pdm_hash, pipenv_reader, poetry_reader
 from python_buildpack.managers.lock_fields import Fields
 
 Files = dict[str, str]
@@ -171,7 +171,9 @@ def _poetry(sources: Sequence[Source], public: SimpleIndex, uv: Path) -> Files:
     own = [{"name": n, "url": u, "priority": "explicit"} for n, u in _own(sources, public).items()]
     table = {"package-mode": False, "dependencies": wanted, "source": own}
     manifest = {"tool": {"poetry": table}}
-    digest = sorted(poetry.content_hashes(manifest, lock_format=(2, 1), generator="2.1.0"))[0]
+    digest = sorted(poetry_reader.content_hashes(manifest, lock_format=(2, 1), generator="2.1.0"))[
+        0
+    ]
     lock = {
         "package": packages,
         "extras": {},
@@ -202,7 +204,7 @@ def _pipenv(sources: Sequence[Source], public: SimpleIndex, uv: Path) -> Files:
             locked[one.name] = {"version": "==1.0", "hashes": hashes, "index": name}
     manifest = {"source": listed, "packages": wanted}
     fields = Fields(file="Pipfile", values=manifest, repair="")
-    digest = sorted(pipenv.content_hashes(fields, listed))[0]
+    digest = sorted(pipenv_reader.content_hashes(fields, listed))[0]
     meta = {"hash": {"sha256": digest}, "pipfile-spec": 6, "requires": {}, "sources": listed}
     lock = {"_meta": meta, "default": locked, "develop": {}}
     return {"Pipfile": tomli_w.dumps(manifest), "Pipfile.lock": json.dumps(lock)}

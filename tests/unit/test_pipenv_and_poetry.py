@@ -17,7 +17,7 @@ from tests.unit.mutations import mutated
 
 from python_buildpack.app.files import AppFiles
 from python_buildpack.errors import UserError
-from python_buildpack.managers import pinned_lines, pipenv, poetry
+from python_buildpack.managers import pinned_lines, pipenv, pipenv_reader, poetry, poetry_reader
 from python_buildpack.managers.declaration import Index
 from python_buildpack.managers.lock_fields import Fields
 from python_buildpack.managers.poetry_graph import allows, names_in
@@ -110,7 +110,7 @@ def pipenv_app(
     meta = lock.get("_meta")
     try:
         fields = Fields(file="Pipfile", values=manifest, repair="")
-        digest = min(pipenv.content_hashes(fields, PIPFILE["source"]))
+        digest = min(pipenv_reader.content_hashes(fields, PIPFILE["source"]))
     except UserError:
         digest = ""
     if isinstance(meta, dict):
@@ -124,7 +124,7 @@ def poetry_app(
     """An app of Poetry's, whose hash is right where there can be one."""
     metadata = lock.get("metadata")
     if isinstance(metadata, dict):
-        (digest,) = poetry.content_hashes(manifest, lock_format=(2, 1), generator="")
+        (digest,) = poetry_reader.content_hashes(manifest, lock_format=(2, 1), generator="")
         lock = {**lock, "metadata": {**metadata, "content-hash": digest}}
     return app(root, {"pyproject.toml": manifest, "poetry.lock": lock})
 

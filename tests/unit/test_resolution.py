@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from python_buildpack.managers.requirement_files import names_with_hash
 from python_buildpack.packages.resolution import (
     Artifact,
     Resolved,
     constraints,
     installed_artifact,
-    names_with_hash,
     passed_over,
     read_pip_report,
     read_pylock,

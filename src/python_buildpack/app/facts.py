@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from python_buildpack.app.django_project import DjangoFacts, read_django
 from python_buildpack.app.files import AppFiles
 from python_buildpack.app.meanings import SCRIPT, Meanings
@@ -203,7 +201,11 @@ def _project_scripts(files: AppFiles) -> tuple[str, tuple[str, ...]]:
     name = project.get("name", poetry.get("name"))
     scripts = {**_table(poetry, "scripts"), **_table(project, "scripts")}
     usable = tuple(key for key, value in scripts.items() if isinstance(value, (str, dict)))
-    return (canonicalize_name(name) if isinstance(name, str) else ""), usable
+    if not isinstance(name, str):
+        return "", usable
+    from packaging.utils import canonicalize_name
+
+    return canonicalize_name(name), usable
 
 
 def _table(document: dict[str, Any], name: str) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""The package managers: a module each, with the one face that `Manager` describes."""
+"""The package managers: a module each, with the one face that `Manager` describes.
+
+What reading takes is in a module of its own (`pip_reader` …): the chosen manager's is imported.
+"""
 
 from __future__ import annotations
 

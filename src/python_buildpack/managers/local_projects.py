@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -144,6 +143,8 @@ def without_leftovers(app_dir: Path, projects: Sequence[str]) -> Iterator[None]:
     Left there, the app's own layer would differ between a build that installs and one that does
     not.
     """
+    import shutil
+
     roots = [app_dir / project for project in projects if is_dir(app_dir / project)]
     before = _leftovers(roots)
     try:

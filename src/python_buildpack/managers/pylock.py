@@ -11,7 +11,6 @@ from typing import Any
 
 from python_buildpack import errors
 from python_buildpack.app.files import AppFiles
-from python_buildpack.managers import pdm_hash
 from python_buildpack.managers.declaration import Declaration, Index, InstallSet
 from python_buildpack.managers.local_projects import digest_local_project
 from python_buildpack.redact import without_credentials
@@ -99,6 +98,8 @@ def _check_hashes(table: Mapping[str, Any], name: str) -> None:
 
 def _check_fresh(table: Mapping[str, Any], name: str, files: AppFiles) -> None:
     """PDM writes its content hash into such a lock; the format itself has none."""
+    from python_buildpack.managers import pdm_hash
+
     value: Any = table
     for key in ("tool", "pdm", "hashes"):
         value = value.get(key) if isinstance(value, Mapping) else None

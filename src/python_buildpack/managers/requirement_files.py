@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from python_buildpack import errors
@@ -38,6 +38,7 @@ _MAX_DEPTH = 50
 _LONGEST_OPTION = 10_000
 # Written so that a line of any length takes time in proportion to it.
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _LOCAL = re.compile(r"^(\.{1,2}(/|$|\[)|/|file:|(?=[^\s;@/]*/)[^\s;@]*$)")
 
 
@@ -199,6 +200,16 @@ def read_requirements(files: AppFiles, roots: Sequence[str]) -> Requirements:
         has_hashes=reader.has_hashes,
         own_index=reader.own_index,
     )
+
+
+def names_with_hash(lines: Iterable[str]) -> frozenset[str]:
+    """The names of the requirement lines that state a hash themselves."""
+    found = [_NAME.match(line) for line in lines if "sha256=" in line or "--hash" in line]
+    if not found:
+        return frozenset()
+    from packaging.utils import canonicalize_name
+
+    return frozenset(canonicalize_name(name[0]) for name in found if name)
 
 
 def _local_path(target: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 from collections.abc import Collection
 
 from python_buildpack import errors
@@ -43,6 +42,8 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
 
 
 def _declares_project(files: AppFiles) -> bool:
+    import configparser
+
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(files.text("setup.cfg"))

@@ -21,6 +21,7 @@ from python_buildpack.kept_trees import keep_tree, restore_tree
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
 from python_buildpack.managers.local_projects import without_leftovers
+from python_buildpack.managers.requirement_files import names_with_hash
 from python_buildpack.packages import index_pins, uv_lock
 from python_buildpack.packages.index_access import Access, without_index_variables
 from python_buildpack.packages.pylock_selection import (
@@ -33,7 +34,6 @@ from python_buildpack.packages.resolution import (
     Resolved,
     admits_python,
     constraints,
-    names_with_hash,
     passed_over,
     read_pip_report,
     read_pylock,

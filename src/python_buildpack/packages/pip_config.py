@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -38,27 +37,35 @@ def read_pip_options(environ: Mapping[str, str], files: Sequence[Path]) -> dict[
     """
     options: dict[str, str] = {}
     for path in files:
-        parser = configparser.RawConfigParser(default_section="no such section")
-        try:
-            parser.read_string(path.read_text(encoding="utf-8"))
-        except UnicodeDecodeError:
-            raise errors.file_unreadable(str(path), "It is not UTF-8 text.") from None
-        except configparser.Error as error:
-            line = getattr(error, "lineno", None)
-            where = f"{path} line {line}" if line else str(path)
-            raise errors.file_unreadable(where, "It is not an INI file as pip reads it.") from None
-        except OSError as error:
-            raise errors.file_unreadable(str(path), f"{error.strerror}.") from None
-        for section in ("global", "install"):
-            if parser.has_section(section):
-                for name, value in parser.items(section):
-                    if "\0" in value:
-                        raise errors.file_unreadable(str(path), "It holds a NUL character.")
-                    options[name.replace("_", "-").removeprefix("--")] = value
+        options |= _read_file(path)
     for name, value in environ.items():
         if name.startswith(_VARIABLE) and value:
             options[name.removeprefix(_VARIABLE).lower().replace("_", "-")] = value
     options.pop("config-file", None)
+    return options
+
+
+def _read_file(path: Path) -> dict[str, str]:
+    import configparser  # most builds have no such file
+
+    parser = configparser.RawConfigParser(default_section="no such section")
+    try:
+        parser.read_string(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise errors.file_unreadable(str(path), "It is not UTF-8 text.") from None
+    except configparser.Error as error:
+        line = getattr(error, "lineno", None)
+        where = f"{path} line {line}" if line else str(path)
+        raise errors.file_unreadable(where, "It is not an INI file as pip reads it.") from None
+    except OSError as error:
+        raise errors.file_unreadable(str(path), f"{error.strerror}.") from None
+    options: dict[str, str] = {}
+    for section in ("global", "install"):
+        if parser.has_section(section):
+            for name, value in parser.items(section):
+                if "\0" in value:
+                    raise errors.file_unreadable(str(path), "It holds a NUL character.")
+                options[name.replace("_", "-").removeprefix("--")] = value
     return options
 
 

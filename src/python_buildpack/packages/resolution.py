@@ -14,7 +14,6 @@ from python_buildpack.redact import without_credentials
 
 # A cheap look before a requirement is parsed: most name no pre-release.
 _PRE_RELEASE = re.compile(r"\d[-_.]?(a|b|c|rc|alpha|beta|pre|preview|dev)", re.IGNORECASE)
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +108,6 @@ def _hash_options(package: Resolved) -> Iterator[str]:
     if package.kind == "index" and all(one.sha256 for one in package.artifacts):
         for one in package.artifacts:
             yield f"--hash=sha256:{one.sha256}"
-
-
-def names_with_hash(lines: Iterable[str]) -> frozenset[str]:
-    """The names of the requirement lines that state a hash themselves."""
-    named = (_NAME.match(line) for line in lines if "sha256=" in line or "--hash" in line)
-    return frozenset(canonicalize_name(name[0]) for name in named if name)
 
 
 def without_hash(packages: Sequence[Resolved], stated: Collection[str]) -> list[str]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.specifiers import SpecifierSet
-from packaging.version import Version
-
 from python_buildpack.run import capture
 
+# What a build that changes nothing does not need is imported where it is used.
 # The tools' own caches, among what is kept of downloads.
 UV_CACHE = "uv-cache"
 PIP_CACHE = "pip"
@@ -33,6 +30,8 @@ def find_tools(buildpack_dir: Path, environ: Mapping[str, str]) -> Tools:
     uv: Path | None = buildpack_dir / "uv" / "uv"
     version_file = buildpack_dir / "uv" / "VERSION"
     if uv is not None and not uv.is_file():
+        import shutil
+
         found = shutil.which("uv", path=environ.get("PATH"))
         uv = Path(found) if found else None
     version = None
@@ -42,8 +41,8 @@ def find_tools(buildpack_dir: Path, environ: Mapping[str, str]) -> Tools:
             if version_file.is_file()
             else _ask_version(uv, environ)
         )
-    wheels = sorted((buildpack_dir / "pip").glob("pip-*.whl"), key=_wheel_version, reverse=True)
-    return Tools(uv=uv, uv_version=version, pip_wheels=tuple(wheels))
+    wheels = tuple((buildpack_dir / "pip").glob("pip-*.whl"))
+    return Tools(uv=uv, uv_version=version, pip_wheels=wheels)
 
 
 def _ask_version(uv: Path, environ: Mapping[str, str]) -> str | None:
@@ -55,16 +54,18 @@ def _ask_version(uv: Path, environ: Mapping[str, str]) -> str | None:
     return match[0] if match and code == 0 else None
 
 
-def _wheel_version(path: Path) -> Version:
-    return Version(path.name.split("-")[1])
-
-
 def pip_command(tools: Tools, python_version: str, venv_python: Path) -> list[str]:
     """The command that is pip for the virtual environment: newest wheel that supports it."""
-    import zipfile  # these two cost more than all the rest of a build that changes nothing
+    import zipfile
     from email.parser import Parser
 
-    for wheel in tools.pip_wheels:
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
+
+    def version(wheel: Path) -> Version:
+        return Version(wheel.name.split("-")[1])
+
+    for wheel in sorted(tools.pip_wheels, key=version, reverse=True):
         with zipfile.ZipFile(wheel) as archive:
             name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
             metadata = Parser().parsestr(archive.read(name).decode())

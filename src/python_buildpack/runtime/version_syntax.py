@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from packaging.specifiers import SpecifierSet
+from typing import TYPE_CHECKING
 
 from python_buildpack import errors
 from python_buildpack.runtime.releases import DEFAULT_MINOR
+
+# What a build that changes nothing does not need is imported where it is used.
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
 
 _LONGEST = 500
 _VERSION = re.compile(
@@ -196,6 +199,8 @@ def _range(ranges: Sequence[str], source: Source, shown: str) -> Request:
 
 
 def _is_range(text: str) -> bool:
+    from packaging.specifiers import SpecifierSet
+
     try:
         # Numbers that are too long are found when they are compared.
         return 0 < len(text) <= _LONGEST and SpecifierSet(text).contains("3.13.0") in (True, False)
@@ -212,6 +217,8 @@ def _normal(ranges: Sequence[str], text: str, source: Source) -> Request:
         plain = _VERSION.fullmatch(version)
         if plain is not None:
             return _plain(text, source, plain)
+    from packaging.specifiers import SpecifierSet
+
     return Request(text=text, source=source, ranges=tuple(map(SpecifierSet, ranges)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import dataclasses
 import datetime
 import re
@@ -224,7 +223,8 @@ def _age(release: Release, source: Source, offer: _Offer) -> tuple[VersionWarnin
 def _months_before(day: datetime.date) -> datetime.date:
     months = day.year * 12 + day.month - 1 - _MONTHS_BEFORE_END
     year, month = months // 12, months % 12 + 1
-    return datetime.date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
+    last = datetime.date(year + month // 12, month % 12 + 1, 1) - datetime.timedelta(days=1)
+    return last.replace(day=min(day.day, last.day))
 
 
 def _is_stable(release: Release) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ def test_older_platforms_say_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str, arch: str
 ) -> None:
     """The build image's os-release and the machine stand in, under the names of OCI."""
-    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "", "", "", machine)))
     path = tmp_path / "os-release"
     path.write_text("# a comment = no\nID=debian\nVERSION_ID=\"12\"\nNAME='De bian'\nodd\n")
     found = read_target({}, path)

@@ -1,0 +1,370 @@
+"""Poetry: pyproject.toml and poetry.lock, of every format that Poetry 2 still installs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from python_buildpack import errors
+from python_buildpack.app.files import AppFiles
+from python_buildpack.managers import poetry_graph
+from python_buildpack.managers.declaration import Declaration, Index, InstallSet
+from python_buildpack.managers.local_projects import (
+    digest_lines,
+    digest_local_project,
+    digest_tables,
+    root_project,
+)
+from python_buildpack.managers.lock_fields import Fields
+from python_buildpack.managers.pinned_lines import (
+    by_index,
+    direct,
+    editable,
+    normal_name,
+    pinned,
+    vcs_url,
+)
+from python_buildpack.managers.poetry import LOCK, MANIFEST, NAME
+from python_buildpack.managers.python_spans import LINUX, PythonSpans
+from python_buildpack.redact import without_credentials
+from python_buildpack.settings import Settings
+
+REPAIR = "poetry lock"
+_FORMATS = "1.0 to 2.1"
+# What the content hash covers; those of the first list count as null where they are absent.
+_ALWAYS_HASHED = ("dependencies", "source", "extras", "dev-dependencies")
+_HASHED = (*_ALWAYS_HASHED, "group")
+_PROJECT_HASHED = ("requires-python", "dependencies", "optional-dependencies")
+_GENERATOR = re.compile(r"Poetry (\S+)")
+# Changing one of these tables installs nothing else: the lock says what a group needs.
+_NOT_BUILT = ("group", "dev-dependencies", "source")
+
+
+def read(files: AppFiles, settings: Settings) -> Declaration:
+    """Raises `UserError` for files that cannot be understood, a stale lock, an unknown group."""
+    if MANIFEST not in files.names:
+        raise errors.manifest_missing(LOCK, MANIFEST)
+    manifest = Fields(file=MANIFEST, values=files.toml(MANIFEST), repair=REPAIR)
+    lock = Fields(file=LOCK, values=files.toml(LOCK), repair=REPAIR)
+    lock_format = _lock_format(lock)
+    generator = _GENERATOR.search(files.text(LOCK).partition("\n")[0])
+    hashes = content_hashes(
+        manifest.values, lock_format=lock_format, generator=generator[1] if generator else ""
+    )
+    if lock.table("metadata").optional_text("content-hash") not in hashes:
+        raise errors.lock_stale(LOCK, MANIFEST, REPAIR)
+    groups = _known_groups(manifest, settings.groups)
+    extras = _known_extras(lock, settings.extras)
+    packages = lock.tables("package")
+    machine = {**LINUX, **_machine()}
+    if lock_format >= (2, 1):
+        markers = _markers_of_groups(packages, {"main", *groups}, extras, machine)
+    else:
+        markers = _markers_of_graph(packages, manifest, lock, groups, extras, machine)
+    chosen = [
+        _locked(files, lock, package, marker)
+        for package, marker in zip(packages, markers, strict=True)
+        if marker is not None
+    ]
+    return _declaration(files, manifest, chosen)
+
+
+def _machine() -> dict[str, str]:
+    system = os.uname()
+    return {
+        "platform_machine": system.machine,
+        "platform_release": system.release,
+        "platform_version": system.version,
+    }
+
+
+def _lock_format(lock: Fields) -> tuple[int, ...]:
+    text = lock.table("metadata").optional_text("lock-version")
+    if text is None:
+        raise errors.lock_version_unknown(LOCK, "of before Poetry 1.1", _FORMATS, REPAIR)
+    try:
+        release = Version(text).release
+    except InvalidVersion:
+        release = (0,)
+    if release[0] not in (1, 2):
+        raise errors.lock_version_unknown(LOCK, text[:40], _FORMATS, REPAIR)
+    return (release[0], release[1] if len(release) > 1 else 0)
+
+
+def content_hashes(
+    manifest: Mapping[str, Any], *, lock_format: tuple[int, ...], generator: str
+) -> set[str]:
+    """What `content-hash` may be: as Poetry 2 computes it, and as the lock's own Poetry did.
+
+    Before 2.3 [dependency-groups] did not count; before format 2.1 (Poetry 1) nothing outside
+    [tool.poetry] did.
+    """
+    found = {_content_hash(manifest, with_project=True, with_groups=True)}
+    try:
+        old = bool(generator) and Version(generator) < Version("2.3.0")
+    except InvalidVersion:
+        old = False
+    if old:
+        found.add(_content_hash(manifest, with_project=True, with_groups=False))
+    if lock_format < (2, 1):
+        found.add(_content_hash(manifest, with_project=False, with_groups=False))
+    return found
+
+
+def _content_hash(manifest: Mapping[str, Any], *, with_project: bool, with_groups: bool) -> str:
+    project = _table(manifest, "project") if with_project else {}
+    groups = _table(manifest, "dependency-groups") if with_groups else {}
+    poetry = _table(_table(manifest, "tool"), "poetry")
+    of_project = {name: project[name] for name in _PROJECT_HASHED if name in project}
+    of_poetry = {
+        name: poetry.get(name)
+        for name in _HASHED
+        if name in poetry or (name in _ALWAYS_HASHED and not of_project and not groups)
+    }
+    content: dict[str, Any] = {}
+    if of_project:
+        content["project"] = of_project
+    if groups:
+        content["dependency-groups"] = groups
+    content = {**content, "tool": {"poetry": of_poetry}} if content else of_poetry
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _table(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = values.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _poetry(manifest: Fields) -> Fields:
+    return manifest.table("tool").table("poetry")
+
+
+def _known_groups(manifest: Fields, wanted: Sequence[str]) -> tuple[str, ...]:
+    poetry = _poetry(manifest)
+    known = {
+        *poetry.table("group").values,
+        *manifest.table("dependency-groups").values,
+        *(["dev"] if "dev-dependencies" in poetry.values else []),
+        "main",
+    }
+    missing = [name for name in wanted if _normal(name) not in {_normal(one) for one in known}]
+    if missing:
+        raise errors.groups_unknown(missing, sorted(known - {"main"}), MANIFEST)
+    return tuple(_normal(name) for name in wanted)
+
+
+def _known_extras(lock: Fields, wanted: Sequence[str]) -> frozenset[str]:
+    known = lock.table("extras").values
+    missing = [name for name in wanted if _normal(name) not in {_normal(one) for one in known}]
+    if missing:
+        raise errors.extras_unknown(missing, sorted(known), LOCK)
+    return frozenset(_normal(name) for name in wanted)
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _markers_of_groups(
+    packages: Sequence[Fields],
+    groups: Collection[str],
+    extras: frozenset[str],
+    machine: Mapping[str, str],
+) -> list[str | None]:
+    """For each package the marker under which one of the groups needs it; None: none does."""
+    markers: list[list[str]] = []
+    for package in packages:
+        value = package.values.get("markers", "")
+        by_group = package.table("markers") if isinstance(value, Mapping) else None
+        markers.append(
+            [
+                (by_group.optional_text(group) or "")
+                if by_group
+                else package.optional_text("markers") or ""
+                for group in package.texts("groups")
+                if _normal(group) in groups
+            ]
+        )
+    spans = PythonSpans({one for several in markers for one in several}, machine)
+    found: list[str | None] = []
+    for package, several in zip(packages, markers, strict=True):
+        try:
+            where = [spans.where(marker, extras) for marker in several]
+        except ValueError as error:
+            raise package.error("markers", f"cannot be understood: {error}") from None
+        found.append(spans.marker([any(one) for one in zip(*where, strict=True)] or [False]))
+    return found
+
+
+def _markers_of_graph(
+    packages: Sequence[Fields],
+    manifest: Fields,
+    lock: Fields,
+    groups: Collection[str],
+    extras: frozenset[str],
+    machine: Mapping[str, str],
+) -> list[str | None]:
+    """The same for formats before 2.1, whose packages name no groups."""
+    poetry = _poetry(manifest)
+    root = list(poetry_graph.read_edges(poetry.table("dependencies")))
+    for name in poetry.table("group").values:
+        if _normal(name) in groups:
+            group = poetry.table("group").table(name)
+            root += poetry_graph.read_edges(group.table("dependencies"))
+    if "dev" in groups:
+        root += poetry_graph.read_edges(poetry.table("dev-dependencies"))
+    nodes = [poetry_graph.read_node(package) for package in packages]
+    spans = PythonSpans(poetry_graph.texts(nodes, root), machine)
+    known = lock.table("extras")
+    try:
+        wanted = {
+            name
+            for extra in known.values
+            if _normal(extra) in extras
+            for name in poetry_graph.names_in(known.texts(extra))
+        }
+        return [spans.marker(where) for where in poetry_graph.walk(nodes, root, wanted, spans)]
+    except ValueError as error:
+        raise lock.error("package", f"holds a marker that cannot be understood: {error}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Locked:
+    """A package that is to be installed. `directory` is a project of the app's own."""
+
+    name: str
+    version: str
+    line: str
+    directory: str = ""
+    editable: bool = False
+    is_from_index: bool = False
+    index: Index | None = None
+
+
+def _locked(files: AppFiles, lock: Fields, package: Fields, marker: str) -> _Locked:
+    name, version = package.text("name"), package.text("version")
+    source = package.table("source")
+    kind, url = source.optional_text("type"), source.optional_text("url") or ""
+    hashes = _hashes(lock, package, name, kind)
+    try:
+        if kind in (None, "legacy", "pypi"):
+            index = None
+            if kind == "legacy":
+                index = Index(name=source.text("reference"), url=url, default=False)
+            line = pinned(name, version, marker, hashes)
+            return _Locked(
+                name=normal_name(name), version=version, line=line, index=index, is_from_index=True
+            )
+        if kind == "git":
+            revision = source.optional_text("resolved_reference") or source.text("reference")
+            subdirectory = source.optional_text("subdirectory") or ""
+            url = vcs_url("git", url, revision, subdirectory, files.root)
+            hashes = ()
+        elif kind in ("file", "directory"):
+            if not url or not files.holds(url):
+                raise errors.lock_path_missing(LOCK, name, url)
+            url = (files.root / url).resolve().as_uri()
+        elif kind != "url":
+            raise source.error("type", f"is not known: {kind[:40]!r}")
+        is_editable = kind == "directory" and package.flag("develop")
+        line = (
+            editable((files.root / source.text("url")).resolve(), marker)
+            if is_editable
+            else direct(name, url, marker, hashes)
+        )
+        return _Locked(
+            name=normal_name(name),
+            version=version,
+            line=line,
+            directory=os.path.normpath(source.text("url")) if kind == "directory" else "",
+            editable=is_editable,
+        )
+    except ValueError as error:
+        raise package.error("name", str(error)) from None
+
+
+def _hashes(lock: Fields, package: Fields, name: str, kind: str | None) -> tuple[str, ...]:
+    """A package's hashes: formats 2 keep them with it, older ones in a table of their own."""
+    if kind in ("git", "directory"):
+        return ()
+    metadata = lock.table("metadata")
+    if "files" in package.values:
+        found = [file.text("hash") for file in package.tables("files")]
+    elif "files" in metadata.values:
+        found = [file.text("hash") for file in metadata.table("files").tables(name)]
+    else:
+        found = [f"sha256:{text}" for text in metadata.table("hashes").texts(name)]
+    return tuple(dict.fromkeys(found))
+
+
+def _declaration(files: AppFiles, manifest: Fields, chosen: Sequence[_Locked]) -> Declaration:
+    poetry = _poetry(manifest)
+    indexes = _indexes(poetry, chosen)
+    lines, pinned_to = by_index(
+        [(one.line, one.index.name if one.index else "") for one in chosen],
+        {index.name for index in indexes if index.default},
+    )
+    used = [one.line for one in chosen] + [f"{index.name} {index.url}" for index in indexes]
+    inputs = {LOCK: digest_lines([without_credentials(line) for line in used])}
+    for one in chosen:
+        if one.directory:
+            name = f"{one.directory} (editable)" if one.editable else one.directory
+            inputs[name] = digest_local_project(files.root, one.directory, editable=one.editable)
+    roots: tuple[str, ...] = ()
+    if poetry.flag("package-mode", default=True):
+        roots = (".",)
+        inputs.update(_root_inputs(files, poetry))
+    return Declaration(
+        manager=NAME,
+        install=InstallSet(
+            lines=lines,
+            editables=roots,
+            built=(*roots, *(one.directory for one in chosen if one.directory)),
+            locked=True,
+            require_hashes=not roots and all(" --hash=" in one.line for one in chosen),
+            indexes=indexes,
+            pinned=pinned_to,
+        ),
+        inputs=inputs,
+        shown={LOCK: tuple(f"{one.name}=={one.version}" for one in chosen)},
+    )
+
+
+def _root_inputs(files: AppFiles, poetry: Fields) -> dict[str, str]:
+    """What installing the project itself depends on: the lock holds its dependencies."""
+    root = root_project(files, NAME, extras=())
+    inputs = {name: digest for name, digest in root.inputs.items() if name != MANIFEST}
+    table = dict(files.toml(MANIFEST))
+    table.pop("dependency-groups", None)
+    built = {name: value for name, value in poetry.values.items() if name not in _NOT_BUILT}
+    table["tool"] = {**_table(table, "tool"), "poetry": built}
+    inputs[MANIFEST] = digest_tables(table)
+    if "build" in poetry.values:
+        inputs["the project's source"] = digest_local_project(files.root, ".", editable=False)
+    return inputs
+
+
+def _indexes(poetry: Fields, chosen: Sequence[_Locked]) -> tuple[Index, ...]:
+    """The indexes that packages were locked from, the default first where it is not the public one.
+
+    A primary source takes the public index's place, unless pyproject.toml or the lock uses both.
+    """
+    primary = [
+        Index(name=source.text("name"), url=source.optional_text("url") or "", default=True)
+        for source in poetry.tables("source")
+        if source.optional_text("priority") in (None, "primary", "default")
+        and not source.flag("secondary")
+    ]
+    public = any(one.is_from_index and one.index is None for one in chosen)
+    used = dict.fromkeys(one.index for one in chosen if one.index is not None)
+    if public or not primary or any(_normal(index.name) == "pypi" for index in primary):
+        return tuple(used)
+    return (primary[0], *(index for index in used if index.name != primary[0].name))
