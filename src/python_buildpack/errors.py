@@ -399,7 +399,9 @@ def requirements_too_deep(name: str) -> UserError:
     )
 
 
-def install_failed(tool: str, code: int, id: str, hint: str) -> UserError:
+def install_failed(
+    tool: str, code: int, id: str, hint: str, package: str = "the requirements"
+) -> UserError:
     """uv or pip could not install the packages; each cause that is recognised has an id of its
     own, see below.
 
@@ -407,8 +409,8 @@ def install_failed(tool: str, code: int, id: str, hint: str) -> UserError:
     """
     return UserError(
         f"install-{id}",
-        f"{tool} could not install the requirements (exit code {code})",
-        f"{tool}'s own words are above.\n{hint}",
+        f"{tool} could not install {package} (exit code {code})",
+        f"{hint}\n{tool}'s own words are above.",
     )
 
 
@@ -422,8 +424,8 @@ def hashes_missing(packages: list[str]) -> UserError:
     return UserError(
         "hashes-missing",
         f"BP_REQUIRE_HASHES is set, and nothing vouches for {len(packages)} of the packages",
-        f"{', '.join(packages)}\nTake them from an index that states hashes, or unset "
-        "BP_REQUIRE_HASHES.",
+        f"{', '.join(packages)}\nTake them from an index that states hashes, end their URLs in "
+        "#sha256=<hash>, or unset BP_REQUIRE_HASHES.",
     )
 
 
@@ -771,8 +773,8 @@ def binding_unreadable(name: str, key: str, why: str) -> UserError:
     """
     return UserError(
         "binding-unreadable",
-        f"The service binding {name} cannot be used: its entry {key}",
-        f"{why}\nCorrect the entry, or remove the binding.",
+        f"The service binding {name} cannot be used because of its entry {key}",
+        f"{why}\nCorrect the entry (the file {name}/{key}), or remove the binding.",
     )
 
 

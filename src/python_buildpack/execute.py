@@ -285,12 +285,14 @@ def provide_packages(shop: Workshop) -> tuple[Mapping[str, str], LayerFacts]:
     for notice in shop.project.packages.notices:
         log.info(notice)
     reasons = (*plan.venv.reasons, *layers.summed_up(plan.changed_lines))
-    log.info("Installing packages: " + "; ".join(reasons))
+    wanted = shop.project.packages.install
+    what = "Installing packages" if wanted is not None else "Preparing the launch environment"
+    log.info(f"{what}: {'; '.join(reasons)}")
     installed = Installed()
     with lent_interpreter(shop) as python:
         venv.create_venv(shop.venv_dir, python, plan.release.version)
-        if shop.project.packages.install is not None:
-            installed = _install(shop, shop.project.packages.install, python)
+        if wanted is not None:
+            installed = _install(shop, wanted, python)
         _write_launch_support(shop, installed.versions.get("gunicorn", ""))
         if "debugpy" in installed.versions:
             from python_buildpack.in_image import debug_hook
@@ -431,8 +433,8 @@ def _warn_of_missing_libraries(shop: Workshop) -> None:
     if missing:
         shop.log.warning(
             "Packages need shared libraries that neither they nor the build image bring. Where "
-            "the run image lacks them too, importing these modules fails:\n"
-            + "\n".join(one.text for one in missing)
+            "the run image lacks them too, importing these modules fails. Use a run image that has "
+            "them, or packages that do without:\n" + "\n".join(one.text for one in missing)
         )
 
 

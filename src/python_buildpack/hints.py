@@ -16,17 +16,20 @@ ABOUT_INDEXES = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Hint:
-    """`id` is part of the error's, and stays. `final`: no other tool would fare better."""
+    """`id` is part of the error's, and stays. `final`: no other tool would fare better. `package`
+    is the one that failed, where the output names it."""
 
     id: str
     text: str
     final: bool = False
+    package: str = ""
 
 
 @dataclass(frozen=True)
 class _Rule:
     """`{0}` in the text is what the pattern's group found, `{missing}` the first missing package,
-    `{built}` the first that could not be built."""
+    `{built}` the first that could not be built, `{variable}` the same in a variable's name,
+    `{host}` who did not answer, `{python}` the Python in use."""
 
     id: str
     pattern: str
@@ -86,9 +89,9 @@ _RULES = (
     _Rule(
         "hash-mismatch",
         r"(?i)(?:hash|size) mismatch|DO NOT MATCH THE HASHES|hashes do not match",
-        "A file is not the one whose hash was recorded (expected and got are above). If it was "
-        "released anew, refresh the hashes with the tool that wrote them; otherwise find out who "
-        "changed it: the index or a proxy.",
+        "{missing}: a file is not the one whose hash was recorded (expected and got are above). If "
+        "it was released anew, refresh the hashes with the tool that wrote them; otherwise find out "
+        "who changed it: the index or a proxy.",
     ),
     _Rule(
         "index-credentials",
@@ -116,7 +119,7 @@ _RULES = (
         r"|dns error|Failed to establish a new connection|failed to lookup address"
         r"|Network is unreachable|operation timed out|Connection reset|503 Service Unavailable"
         r"|50[234] Server Error|Bad Gateway",
-        "An index cannot be reached (the first package asked for: {missing}). Check the network, "
+        "{host} cannot be reached (the first package asked for: {missing}). Check the network, "
         "the proxy settings and PIP_INDEX_URL; without a network, put wheels into vendor/.",
     ),
     _Rule(
@@ -125,22 +128,22 @@ _RULES = (
         r"[^\n]*unable to (?:detect|determine)"
         r"|unable to detect version|Versioning for this project requires either an sdist"
         r"|unable to determine (?:the )?version",
-        "A version is taken from tags of version control, and the build has no .git. Set "
-        "SETUPTOOLS_SCM_PRETEND_VERSION (or SETUPTOOLS_SCM_PRETEND_VERSION_FOR_NAME), "
-        "for pbr PBR_VERSION, to the version.",
+        "{built} takes its version from tags of version control, and the build has no .git. Set "
+        "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_{variable} to the version (for all packages: "
+        "SETUPTOOLS_SCM_PRETEND_VERSION; for pbr: PBR_VERSION).",
     ),
     _Rule(
         "header-missing",
         r"fatal error: '?([\w./+-]+\.h(?:pp|xx)?)'?(?: file not found|: No such file)",
         "{built} is compiled, and the header {0} is missing: choose a version that has a wheel "
-        "for this Python, or a build image with {header}.",
+        "for {python}, or a build image with {header}.",
     ),
     _Rule(
         "header-missing",
         r"(pg_config|mysql_config|pkg-config|krb5-config|xmlsec1|curl-config)"
         r"[^\n]*(?:not found|No such file)",
         "{built} is compiled and asks {0}, which is missing: choose a version that has a wheel "
-        "for this Python, or a build image with the -dev package that brings it.",
+        "for {python}, or a build image with the -dev package that brings it.",
     ),
     _Rule(
         "compiler-missing",
@@ -148,7 +151,7 @@ _RULES = (
         r"|linker `cc` not found|[Cc]an't find Rust compiler|cargo[^\n]*(?:not found|not installed)"
         r"|No CMAKE_C\w*_COMPILER|Unknown compiler\(s\)|CMake must be installed|gfortran not found",
         "{built} is compiled, and the build image has no compiler for it: choose a version that "
-        "has a wheel for this Python, or a build image with a compiler.",
+        "has a wheel for {python}, or a build image with a compiler.",
     ),
     _Rule(
         "python2-only",
@@ -159,10 +162,16 @@ _RULES = (
     ),
     _Rule(
         "python-too-new",
-        r"No module named '(?:distutils|imp|asynchat|pkg_resources|pipes)'|pkgutil\.ImpImporter"
-        r"|'pkgutil' has no attribute 'ImpImporter'",
-        "{built} does not support this Python: use a newer version of it, or an older Python "
-        "(.python-version).",
+        r"No module named '(distutils|imp|asynchat)'|pkgutil\.(ImpImporter)"
+        r"|'pkgutil' has no attribute '(ImpImporter)'",
+        "{built} does not support {python}: it needs {0}, which Python has only up to 3.11. Use a "
+        "newer version of it, or write 3.11 into .python-version.",
+    ),
+    _Rule(
+        "python-too-new",
+        r"No module named '(pkg_resources|pipes)'",
+        "{built} does not support {python}: it needs {0}, which is gone. Use a newer version of "
+        "it, or an older Python (.python-version).",
     ),
     _Rule(
         "git-missing",
@@ -185,11 +194,17 @@ _RULES = (
     ),
     _Rule(
         "no-wheel",
+        r"only found wheels for [^\n]+ with the following [^\n]*tags?: ([^\n]+)",
+        "{missing} has no file for {python}, only for {0}: choose a version that has one, or "
+        "another Python (.python-version).",
+    ),
+    _Rule(
+        "no-wheel",
         r"has no wheels with a matching|only found wheels for|no usable wheels"
         r"|Ignored the following versions that require a different python"
         r"|is not a supported wheel on this platform|requires a different Python"
         r"|does not satisfy Python",
-        "{missing} has no file for this Python or this architecture: choose a version that has "
+        "{missing} has no file for {python} or this architecture: choose a version that has "
         "one, or another Python (.python-version).",
     ),
     _Rule(
@@ -207,7 +222,7 @@ _RULES = (
         "wheels-missing",
         rf"was not found in the provided package locations|{NO_INDEX}",
         "{missing} is not among the wheels at hand (vendor/, BP_PIP_FIND_LINKS), and no index may "
-        "be asked or can be reached: add its wheel for this Python, and those of what it requires.",
+        "be asked or can be reached: add its wheel for {python}, and those of what it requires.",
     ),
     _Rule(
         "version-missing",
@@ -218,7 +233,7 @@ _RULES = (
     _Rule(
         "package-missing",
         r"was not found in the package registry|No matching distribution found|from versions: none",
-        "{missing} is not on the index: check the name, that a file exists for this Python, and "
+        "{missing} is not on the index: check the name, that a file exists for {python}, and "
         "that the index that holds it is configured (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL).",
     ),
 )
@@ -230,11 +245,19 @@ _MISSING = re.compile(
       | there\ (?:is|are)\ no\ versions?\ of\ (?P<version>[A-Za-z0-9][\w.-]*)
       | Failed\ to\ download(?:\ and\ build)?\ `(?P<locked>[A-Za-z0-9][\w.-]*)==
       | Failed\ to\ fetch:\ `?https?://[^\s`]*/(?P<fetched>[A-Za-z0-9][\w.-]*)/`?(?:\s|$)
+      | DO\ NOT\ MATCH\ THE\ HASHES[^\n]*\n\s+(?P<changed>[A-Za-z0-9][\w.-]*)
       | (?:distribution\ found\ for|satisfies\ the\ requirement)\ (?P<named>[A-Za-z0-9][\w.-]*)
     """,
     re.VERBOSE,
 )
-_BUILT = re.compile(r"Failed (?:to build|building wheel for) [`']?([A-Za-z0-9][\w.-]*)")
+_BUILT = re.compile(  # not a URL, as pip has it of the app itself
+    r"Failed (?:to build|building wheel for) [`']?([A-Za-z0-9][\w.-]*)(?![\w.-]*:)"
+    r"|while generating package metadata\.\s+╰─> ([A-Za-z0-9][\w.-]*)\n"
+)
+_HOST = re.compile(
+    r"Failed to (?:fetch|download)[^\n]*?https?://(?:[^@/\s`]*@)?(?P<url>[^/\s`]+)"
+    r"|host='(?P<host>[^'\n]+)'(?:, port=(?P<port>\d+))?"
+)
 
 # uv's words for an answer that was missing, cut or garbled. What it tried again itself, and what
 # no second attempt would change, has a hint of its own.
@@ -245,23 +268,37 @@ _ONE_ANSWER = re.compile(
 _TRIED_ENOUGH = frozenset([UNREACHABLE, "index-certificate", "index-credentials"])
 
 
-def diagnose(output: str, code: int) -> Hint:
-    """The hint for what a tool that ended with `code` printed."""
+def diagnose(output: str, code: int, python: str = "this Python") -> Hint:
+    """The hint for what a tool that ended with `code` printed; `python` is the one in use."""
     if code in (-9, 137):
         output += "\nSIGKILL"
+    built, missing = first_built(output), first_missing(output)
+    package = built or missing or ""
     for rule in _RULES:
         found = re.search(rule.pattern, output)
         if found:
-            group = "\n  ".join(map(str.strip, found[1].splitlines())) if found.re.groups else ""
-            header = _HEADERS.get(group or "", f"the -dev package that brings {group}")
+            first = next(filter(None, found.groups()), "")
+            group = "\n  ".join(map(str.strip, first.splitlines()))
             text = rule.text.format(
                 group,
-                missing=first_missing(output) or "A package",
-                built=first_built(output) or "A package",
-                header=header,
+                missing=missing or "A package",
+                built=built or "A package",
+                variable=re.sub(r"[-_.]+", "_", built or "name").upper(),
+                header=_HEADERS.get(group, f"the -dev package that brings {group}"),
+                host=_first_host(output) or "An index",
+                python=python,
             )
-            return Hint(id=rule.id, text=text, final=rule.final)
-    return _UNKNOWN
+            # Two requirements are to blame for a conflict, whichever the tool names first.
+            blamed = "" if rule.id == "conflict" else package
+            return Hint(id=rule.id, text=text, final=rule.final, package=blamed)
+    return Hint(id=_UNKNOWN.id, text=_UNKNOWN.text, package=package)
+
+
+def _first_host(output: str) -> str:
+    found = _HOST.search(output)
+    if not found:
+        return ""
+    return found["url"] or ":".join(filter(None, (found["host"], found["port"])))
 
 
 def may_be_one_answer(output: str, hint: Hint) -> bool:
@@ -278,7 +315,7 @@ def first_missing(output: str) -> str | None:
 def first_built(output: str) -> str | None:
     """The first package that a tool said it could not build."""
     found = _BUILT.search(output)
-    return found[1] if found else None
+    return next(filter(None, found.groups()), None) if found else None
 
 
 def texts() -> tuple[tuple[str, str], ...]:
@@ -288,7 +325,13 @@ def texts() -> tuple[tuple[str, str], ...]:
             (
                 rule.id,
                 rule.text.format(
-                    "<name>", missing="<package>", built="<package>", header="<package>"
+                    "<name>",
+                    missing="<package>",
+                    built="<package>",
+                    variable="<PACKAGE>",
+                    header="<package>",
+                    host="<host>",
+                    python="<Python>",
                 ),
             )
             for rule in _RULES

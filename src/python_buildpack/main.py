@@ -166,11 +166,19 @@ def _tell_circumstances(context: BuildContext, log: Log) -> None:
         f"buildpack {context.buildpack_version} in {context.buildpack_dir}, layers in "
         f"{context.layers_dir}, app in {context.app_dir}\n"
         f"target {target.arch} {target.distro_name} {target.distro_version}; service bindings: "
-        f"{', '.join(f'{one.name} ({one.type})' for one in bindings) or 'none'}; other buildpacks "
-        f"ask for: {', '.join(entry.name for entry in context.plan) or 'nothing'}\n"
+        f"{', '.join(f'{one.name} ({one.type})' for one in bindings) or 'none'}; asked for in the "
+        f"build plan: {', '.join(_wishes(context)) or 'nothing'}\n"
         f"settings given: {', '.join(given_settings(context.environ)) or 'none'}\n"
         f"variables: {' '.join(sorted(context.environ))}\n"
         f"files: {' '.join(names[:_NAMES_SHOWN])}{' ...' if len(names) > _NAMES_SHOWN else ''}"
+    )
+
+
+def _wishes(context: BuildContext) -> list[str]:
+    """Ours and those of other buildpacks: the platform does not tell them apart."""
+    return sorted(
+        f"{entry.name} {dict(entry.metadata)}" if entry.metadata else entry.name
+        for entry in context.plan
     )
 
 

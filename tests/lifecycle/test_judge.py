@@ -41,34 +41,40 @@ def test_uv_alone_may_be_asked_for(space: Workspace, app: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "words", "id"),
+    ("lines", "words", "id", "package"),
     [
         (
             "iniconfig==99.0\n",
             "ERROR: No matching distribution found for iniconfig==99.0",
             "version-missing",
+            "iniconfig",
         ),
         (
             "flask==3.0.3\nwerkzeug==2.0\n",
             "ERROR: ResolutionImpossible",
             "conflict",
+            "the requirements",
         ),
         (
             f"iniconfig==2.0.0 --hash=sha256:{'0' * 64}\n",
             "THESE PACKAGES DO NOT MATCH THE HASHES",
             "hash-mismatch",
+            "iniconfig",
         ),
-        ("iniconfig>>2\n", "ERROR: Invalid requirement", "failed"),
-        ("./no-such-directory\n", "no-such-directory", "failed"),
+        ("iniconfig>>2\n", "ERROR: Invalid requirement", "failed", "the requirements"),
+        ("./no-such-directory\n", "no-such-directory", "failed", "the requirements"),
     ],
 )
-def test_what_both_refuse(space: Workspace, app: Path, lines: str, words: str, id: str) -> None:
-    """pip's own words, a hint where the failure is well known, no layer and no traceback."""
+def test_what_both_refuse(
+    space: Workspace, app: Path, lines: str, words: str, id: str, package: str
+) -> None:
+    """The package first, pip's own words, a hint where the failure is well known, no layer and no
+    traceback."""
     (app / "requirements.txt").write_text(lines)
     build = create(space, app)
     assert build.code != 0
     assert words in build.log
-    assert "pip could not install the requirements" in build.log
+    assert f"pip could not install {package} (exit code 1)" in build.log
     assert "pip's own words are above." in build.log
     assert f"[install-{id}]" in build.log
     assert "Traceback" not in build.log

@@ -189,6 +189,7 @@ PROVOKED: dict[str, Provocation] = {
     "install-python-too-new": Provocation(
         files={"requirements.txt": "one\n"},
         served=[source_that_says("ModuleNotFoundError: No module named 'distutils'")],
+        words="it needs distutils, which Python has only up to 3.11",
     ),
     "internal-error": Provocation(
         variables={"CNB_LAYERS_DIR": "{app}/main.py/layers"}, words="Please report it"

@@ -52,13 +52,17 @@ def sdist(folder: Path, name: str, code: str, **files: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """What the index serves (`!` before a name: yanked), what is asked for, what is answered."""
+    """What the index serves (`!` before a name: yanked), what is asked for, what is answered.
+
+    `package` is the one that the title names.
+    """
 
     requirements: str
     id: str
     words: str
     serve: Callable[[Path], Mapping[str, Path]] = lambda folder: {}
     pip_id: str = ""
+    package: str = "one"
 
 
 def header(folder: Path) -> Mapping[str, Path]:
@@ -103,7 +107,7 @@ FAILURES = {
     ),
     "no-wheel": Failure(
         requirements="one", serve=other_python, id="install-no-wheel",
-        words="one has no file for this Python", pip_id="install-package-missing",
+        words="only for `cp39`", pip_id="install-package-missing",
     ),
     "yanked": Failure(
         requirements="one>=1", serve=yanked, id="install-yanked", words="its author withdrew it"
@@ -113,30 +117,33 @@ FAILURES = {
         words="one exists, but not in the version asked for",
     ),
     "nonexistent-package": Failure(
-        requirements="nobody", id="install-package-missing", words="nobody is not on the index"
+        requirements="nobody", id="install-package-missing", words="nobody is not on the index",
+        package="nobody",
     ),
     "hash-mismatch": Failure(
         requirements=f"one==1.0 --hash=sha256:{'0' * 64}", serve=plain,
         id="install-hash-mismatch", words="refresh the hashes",
     ),
     "conflict": Failure(
-        requirements="one\ntwo", serve=conflicting, id="install-conflict", words="relax one"
+        requirements="one\ntwo", serve=conflicting, id="install-conflict", words="relax one",
+        package="the requirements",
     ),
     "python2": Failure(
         requirements="one", serve=python2, id="install-python2-only", words="Python 2"
     ),
     "version-control": Failure(
         requirements="one", serve=scm, id="install-version-from-vcs",
-        words="SETUPTOOLS_SCM_PRETEND_VERSION",
+        words="SETUPTOOLS_SCM_PRETEND_VERSION_FOR_ONE",
     ),
 }  # fmt: skip
 
 
-def hinted(built: Built, id: str, words: str) -> None:
-    """The build failed with this hint; a package's build may have printed a traceback of its own."""
+def hinted(built: Built, id: str, words: str, package: str = "one") -> None:
+    """The build failed with this hint, the package in its title; a package's build may have
+    printed a traceback of its own."""
     assert built.code == 1, built.log
     title, _, body = built.log.rpartition(" !     Error: ")[2].partition("\n")
-    assert "could not install the requirements" in title, built.log
+    assert f" could not install {package} (exit code " in title, built.log
     assert words in body
     assert body.rstrip().endswith(f"[{id}]"), built.log
 
@@ -153,9 +160,9 @@ def test_failure(
     write_files(app, {"requirements.txt": failure.requirements + "\n"})
     built = build(app, PIP_INDEX_URL=index.url, BP_PIP_INSTALLER=who)
     if who == "pip" and failure.pip_id:
-        hinted(built, failure.pip_id, "a file exists for this Python")
+        hinted(built, failure.pip_id, "a file exists for Python 3.", failure.package)
     else:
-        hinted(built, failure.id, failure.words)
+        hinted(built, failure.id, failure.words, failure.package)
 
 
 def test_version_from_version_control(build: Builder, app: Path) -> None:
@@ -178,13 +185,15 @@ def test_version_from_version_control(build: Builder, app: Path) -> None:
 
 @pytest.mark.parametrize("who", ["auto", "pip"])
 def test_unreachable_index(build: Builder, app: Path, who: str) -> None:
-    """Connections are refused: the error names the first package, pip is not asked after uv."""
+    """Connections are refused: the error names the host and the first package, pip is not asked after uv."""
     write_files(app, {"requirements.txt": "one\n"})
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/simple/"
         built = build(app, PIP_INDEX_URL=url, BP_PIP_INSTALLER=who, PIP_RETRIES="0")
-    built.failed("install-index-unreachable", "first package asked for: one")
+    host = url.split("/")[2]
+    words = f"{host} cannot be reached (the first package asked for: one)"
+    built.failed("install-index-unreachable", words, "could not install one (exit code")
     assert "pip decides" not in built.log
 
 

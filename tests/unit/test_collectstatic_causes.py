@@ -110,7 +110,22 @@ CASES = {
 def test_causes(what: str) -> None:
     """Each has its id, and names what it is about."""
     output, id, words = CASES[what]
-    cause = find_cause(f"Traceback (most recent call last):\n{output}\n")
+    cause = find_cause(f"Traceback (most recent call last):\n{output}\n", "/app")
     assert cause.id == id
     assert words in cause.text
     assert "{" not in cause.text
+
+
+def test_place() -> None:
+    """The app's own line that failed is named; manage.py only starts Django, packages are not its."""
+    frames = (
+        '  File "/app/manage.py", line 10, in <module>\n'
+        '  File "/layers/venv/django/conf/__init__.py", line 68, in _setup\n'
+    )
+    own = '  File "/app/site/settings.py", line 18, in <module>\n    x = table["y"]\n'
+    failure = "ZoneInfoNotFoundError: 'No time zone found with key Mars/Phobos'\n"
+    assert "Where:" not in find_cause(frames + failure, "/app").text
+    for what in (failure, "KeyError: 'y'\n"):
+        assert find_cause(frames + own + what, "/app").text.endswith(
+            "\nWhere: site/settings.py line 18"
+        )

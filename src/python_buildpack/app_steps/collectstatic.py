@@ -34,7 +34,7 @@ def collect_static(
         log.info(f"{STATICFILES} is not among the INSTALLED_APPS: nothing to collect.")
         return
     if code != 0:
-        cause = find_cause(output)
+        cause = find_cause(output, str(app_dir))
         raise errors.collectstatic_failed(cause.id, code, log.clean(cause.text))
     _warn_outside(output, app_dir, log)
 

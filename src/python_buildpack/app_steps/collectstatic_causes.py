@@ -39,8 +39,9 @@ _RULES = (
     _Rule(
         "time-zones",
         r"ZoneInfoNotFoundError: ['\"]No time zone found with key ([^'\"\n]+)",
-        "Cause: the time zone {0} is not known: neither the build image nor the packages bring a "
-        "database of time zones. Add the package tzdata to the app's requirements.",
+        "Cause: the time zone {0} is not known. Check its name; if it is right, neither the build "
+        "image nor the packages have a database of time zones: add tzdata to the app's "
+        "requirements.",
     ),
     _Rule(
         "missing-file",
@@ -135,14 +136,24 @@ _OTHER = Cause(
 )
 
 
-def find_cause(output: str) -> Cause:
-    """The likeliest cause of a failure that printed `output`."""
+def find_cause(output: str, app_dir: str) -> Cause:
+    """The likeliest cause of a failure that printed `output`, and where in the app it arose."""
+    place = _place(output, app_dir)
     for rule in _RULES:
         found = re.search(rule.pattern, output)
         if found:
-            return Cause(id=rule.id, text=rule.text.replace("{0}", (*found.groups(), "")[0]))
+            text = rule.text.replace("{0}", (*found.groups(), "")[0])
+            return Cause(id=rule.id, text=f"{text}{place}")
     last = (output.strip().splitlines() or ["it printed nothing"])[-1].strip()[:_LONGEST]
-    return Cause(id=_OTHER.id, text=_OTHER.text.replace("{0}", last))
+    return Cause(id=_OTHER.id, text=_OTHER.text.replace("{0}", last) + place)
+
+
+def _place(output: str, app_dir: str) -> str:
+    """The last line of the app that the traceback goes through, unless it only starts Django."""
+    frames = re.findall(rf'File "{re.escape(app_dir)}/([^"\n]+)", line (\d+)', output)
+    if not frames or frames[-1][0].endswith("manage.py"):
+        return ""
+    return f"\nWhere: {frames[-1][0]} line {frames[-1][1]}"
 
 
 def texts() -> tuple[tuple[str, str], ...]:

@@ -30,10 +30,14 @@ def describe(
         shop.log.warning(warning)
     for notice in launch.notices:
         shop.log.info(notice)
+    lines = {entry.type: entry.line for entry in shop.project.procfile or ()}
     for process in launch.processes:
         default = " (default)" if process.default else ""
-        shop.log.info(f"{process.type}{default}: {launch.shown[process.type]}")
-        shop.log.debug(" ".join((*process.command, *process.args)))
+        line = f" (Procfile line {lines[process.type]})" if process.type in lines else ""
+        shown, started = launch.shown[process.type], " ".join((*process.command, *process.args))
+        shop.log.info(f"{process.type}{default}: {shown}{line}")
+        if started != shown:
+            shop.log.debug(started)
     plan, layers_dir = shop.plan, shop.context.layers_dir
     report = image_report(
         Image(

@@ -160,9 +160,11 @@ def _install(install: Install, tools: Tools, log: Log) -> str:
         create_venv(install.venv, install.python, install.python_version)
         at_hand = dataclasses.replace(install, access=install.offline)
         tool, code, output = _try(at_hand, tools, log)
-        hint = hints.diagnose(output, code)
+        hint = hints.diagnose(output, code, f"Python {install.python_version}")
     if code != 0:
-        raise errors.install_failed(tool, code, hint.id, log.clean(hint.text))
+        raise errors.install_failed(
+            tool, code, hint.id, log.clean(hint.text), hint.package or "the requirements"
+        )
     refuse_without_hash(install)
     return tool
 
@@ -172,7 +174,8 @@ def _diagnose(install: Install, code: int, output: str) -> hints.Hint:
 
     pip takes an index that it cannot reach, or that refuses it, for one that lacks the package.
     """
-    hint = hints.diagnose(output, code)
+    python = f"Python {install.python_version}"
+    hint = hints.diagnose(output, code, python)
     name = hints.first_missing(output)
     if code == 0 or name is None or hint.id not in hints.ABOUT_INDEXES:
         return hint
@@ -183,7 +186,8 @@ def _diagnose(install: Install, code: int, output: str) -> hints.Hint:
             if status in (401, 403):
                 raise errors.index_refused(without_tokens(source.url), status)
             if status is None and hint.id == "package-missing":
-                return hints.diagnose(f"Connection refused\n{output}", code)
+                refused = f"Failed to fetch {without_tokens(source.url)}: Connection refused"
+                return hints.diagnose(f"{refused}\n{output}", code, python)
     return hint
 
 

@@ -77,8 +77,8 @@ class Missing:
     def text(self) -> str:
         """For the user, in one line."""
         more = f" and {self.others} more" if self.others else ""
-        package = _PACKAGES.get(self.library)
-        return f"{self.library}: {self.module}{more}" + (f" (Debian: {package})" if package else "")
+        package = _PACKAGES.get(self.library, f"apt-file search {self.library} names the package")
+        return f"{self.library}: {self.module}{more} (Debian: {package})"
 
 
 def missing_libraries(
