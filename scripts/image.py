@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +16,18 @@ from pack_cli import build_app, ensure_pack, pack_on_path
 from package import PackageError
 from python_buildpack.errors import UserError
 
+# The grammar of image references: [registry/]path[:tag].
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_NAME = re.compile(
+    rf"(?:(?:[A-Za-z0-9-]+\.[A-Za-z0-9.-]+|localhost|[A-Za-z0-9.-]+(?=:\d))(?::\d+)?/)?"
+    rf"{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?"
+)
+
+
+def is_image_name(text: str) -> bool:
+    """Whether an image can have this name."""
+    return _NAME.fullmatch(text) is not None
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -24,6 +37,13 @@ def main() -> int:
     given = parser.parse_args()
     if not given.app.is_dir():
         print(f"APP={given.app}: no such directory", file=sys.stderr)
+        return 1
+    if not is_image_name(given.image):
+        print(
+            f"IMAGE={given.image}: no name of an image. It can be like my-app, team/my-app:1 or "
+            "registry.example.com/my-app: lower-case letters, digits, and . _ - between them",
+            file=sys.stderr,
+        )
         return 1
     try:
         build_image(given.app, given.image, given.runtime)

@@ -442,6 +442,7 @@ def test_no_shell_and_no_migration(case: Case, tmp_path: Path) -> None:
         ("gunicorm app:app", "gunicorn", "there is no gunicorm: did you mean gunicorn?"),
         ("python coutn.py", "", "there is no coutn.py in the app."),
         ("python count.py", "", ""),
+        ("gunicorn gone:app", "gunicorn", "neither the app nor its packages have a module gone."),
         ("gunicorn app:app", "gunicorn", ""),
         ("uwsgi --ini a.ini", "pyuwsgi", ""),
         ("node server.js", "", ""),
@@ -452,7 +453,7 @@ def test_a_procfile_that_cannot_start(
 ) -> None:
     """What is plainly wrong is told, with the line."""
     files = {"Procfile": f"# first\nweb: {command}\n"}
-    plan = planned(tmp_path, files, packages, absent=frozenset({"coutn.py"}))
+    plan = planned(tmp_path, files, packages, absent=frozenset({"coutn.py", "gone"}))
     assert [words in text for text in plan.warnings] == ([True] if words else [])
     assert all(text.startswith("Procfile line 2: ") for text in plan.warnings)
 
@@ -569,3 +570,26 @@ def test_documented_servers() -> None:
     text = (Path(__file__).resolve().parent.parent.parent / "docs" / "launch.md").read_text()
     between = text.partition("<!-- servers -->\n")[2].partition("<!-- /servers -->")[0]
     assert between == servers_table()
+
+
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [
+        ("gunicorn wsgi:app", "wsgi"),
+        ("gunicorn mysite.wsgi --bind 0.0.0.0:$PORT --log-file -", "mysite.wsgi"),
+        ("gunicorn --worker-class uvicorn.workers.UvicornWorker -w 4 api.main:app", "api.main"),
+        ("gunicorn --log-file - mysite.wsgi:application", "mysite.wsgi"),
+        ("DEBUG=1 python -m uvicorn --host 0.0.0.0 --port $PORT app:app", "app"),
+        ("gunicorn --preload app:app", ""),
+        ("gunicorn --chdir src app:app", ""),
+        ("PYTHONPATH=src gunicorn app:app", ""),
+        ("gunicorn -c python:conf app:app", ""),
+        ("gunicorn -b unix:app.sock", ""),
+        ("uvicorn app", ""),
+        ("python app.py", ""),
+        ("gunicorn", ""),
+    ],
+)
+def test_served_module(command: str, module: str) -> None:
+    """Only where the command says it for sure."""
+    assert servers.served_module(command.split()) == module

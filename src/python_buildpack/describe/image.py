@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from python_buildpack.describe.report import Image, LayerFacts, as_label, image_
 from python_buildpack.describe.summary import about_size, summary
 from python_buildpack.execute import Workshop
 from python_buildpack.launch.processes import LaunchInputs, needs_facts, plan_launch
+from python_buildpack.launch.servers import served_module
 from python_buildpack.managers import how_to_add
+from python_buildpack.packages.venv import site_packages
 from python_buildpack.presence import exists
 
 _PROVIDED = frozenset({"python", "venv"})
@@ -85,14 +88,36 @@ def _launch_inputs(shop: Workshop, packages: Mapping[str, str]) -> LaunchInputs:
         app_dir=str(shop.context.app_dir),
         script=settings.script,
         live_reload=settings.live_reload,
-        absent=frozenset(
-            word
-            for entry in project.procfile or ()
-            for word in entry.command.split()
-            if word.endswith(".py") and not exists(project.root / word)
-        ),
+        absent=frozenset(_absent(shop)),
         how_to_add=how_to_add(project.packages.manager, settings),
     )
+
+
+def _absent(shop: Workshop) -> Iterator[str]:
+    """The scripts and modules that the Procfile names and that are not there."""
+    for entry in shop.project.procfile or ():
+        words = entry.command.split()
+        for word in words:
+            if word.endswith(".py") and not exists(shop.project.root / word):
+                yield word
+        module = served_module(words)
+        if module and not _may_be_there(shop, module):
+            yield module
+
+
+def _may_be_there(shop: Workshop, module: str) -> bool:
+    """Whether a module can be imported when the app starts, or that cannot be told."""
+    roots = {shop.project.root, shop.context.app_dir}
+    place, top = module.replace(".", "/"), module.split(".")[0]
+    if any(exists(root / place) or any(root.glob(f"{place}.*")) for root in roots):
+        return True
+    if exists(shop.project.root / "gunicorn.conf.py") or top in sys.stdlib_module_names:
+        return True
+    if not exists(shop.venv_dir / "bin"):
+        return True  # reused: its packages are not at hand
+    site = site_packages(shop.venv_dir)
+    # Path files lead to projects elsewhere.
+    return exists(site / top) or any(site.glob(f"{top}.*")) or any(site.glob("*.pth"))
 
 
 def summarize(

@@ -55,7 +55,7 @@ class LaunchInputs:
     `procfile` is None where there is none; `facts` where they were not needed. `packages` is what
     is installed: PEP 503 name -> version. `root` is the app's own directory, `app_dir` what was
     uploaded. `script` is the one that BP_PYTHON_SCRIPT names. `absent` are the
-    scripts of the Procfile that are not there. `how_to_add` says how to require
+    scripts and modules of the Procfile that are not there. `how_to_add` says how to require
     `{package}`, in the words of the package manager in use.
     """
 
@@ -200,6 +200,8 @@ def _complaint(words: Sequence[str], given: LaunchInputs) -> str:
 
         if close := difflib.get_close_matches(program, _PACKAGES, 1, 0.85):
             return f"there is no {program}: did you mean {close[0]}?"
+    if (module := servers.served_module(words)) in given.absent:
+        return f"neither the app nor its packages have a module {module}."
     absent = next((word for word in words if word in given.absent), None)
     return f"there is no {absent} in the app." if absent else ""
 

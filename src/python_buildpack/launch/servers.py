@@ -6,6 +6,7 @@ Words are in the notation of `procfile`: `${PORT}` is expanded when the process 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 
 from python_buildpack.app.facts import Application
@@ -18,6 +19,18 @@ _WORKERS = "${WEB_CONCURRENCY:-1}"
 _GUNICORN_WITH_ASGI = [25]
 # From this version on it makes a socket in the home directory, unless told not to.
 _GUNICORN_WITH_CONTROL_SOCKET = [25, 1]
+_IMPORTING = ("daphne", "granian", "gunicorn", "hypercorn", "uvicorn", "waitress-serve")
+# With these the application may lie anywhere.
+_PLACING = (
+    "-c",
+    "--app-dir",
+    "--chdir",
+    "--config",
+    "--pythonpath",
+    "--working-dir",
+    "PYTHONPATH=",
+)
+_TARGET = re.compile(r"(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?P<name>:[A-Za-z_][\w.]*)?")
 # What a user without a server is told to install.
 USUAL_SERVER = {WSGI: "gunicorn", ASGI: "uvicorn"}
 
@@ -133,6 +146,24 @@ def reloading(words: Sequence[str]) -> tuple[str, ...] | None:
     if program.startswith("python") and "GRADIO_SERVER_NAME?=0.0.0.0" in before:
         return (*before, "gradio", *rest)
     return None
+
+
+def served_module(words: Sequence[str]) -> str:
+    """The module of the application that a server's command names; empty where that is not sure."""
+    command = [word for word in words if not is_assignment(word)]
+    if command[:2] == ["python", "-m"]:
+        command = command[2:]
+    if not command or command[0] not in _IMPORTING:
+        return ""
+    if any(word.startswith(_PLACING) for word in words):
+        return ""
+    for before, word in itertools.pairwise(command):
+        found = _TARGET.fullmatch(word)
+        # gunicorn alone takes a module without the application's name in it.
+        takes = found and (found["name"] or command[0] == "gunicorn")
+        if found and takes and (before == "-" or not before.startswith("-")):  # no option's value
+            return found["module"]
+    return ""
 
 
 def _program(word: str) -> str:
