@@ -791,6 +791,19 @@ def test_plain_pip_installs_the_same(bench: Bench, host: Host, name: str) -> Non
     assert ours.programs == plain.programs
 
 
+def test_packages_are_linked_where_the_layers_are_a_volume(bench: Bench, host: Host) -> None:
+    """As with pack and kpack: /tmp is another file system. Nothing of uv's stays beside the layers."""
+    made = prepare(bench, host, "pinned")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        assert Path(other).stat().st_dev != bench.layers.stat().st_dev
+        ours = bench.install({**made.settings, "TMPDIR": other, "BP_LOG_LEVEL": "debug"})
+        assert not list(Path(other).iterdir())
+    assert "--link-mode hardlink" in ours.log
+    assert "Failed to hardlink" not in ours.log
+    folders = {path.name for path in bench.layers.iterdir() if path.is_dir()}
+    assert folders == {"pip-cache", "python", "venv"}
+
+
 def test_enough_is_compared() -> None:
     """The exclusions leave modules, metadata and launch files in; the cases are many."""
     assert len(CASES) >= 12

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,14 +85,19 @@ class Install:
     kept: Path | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def uv_cache(self) -> Path:
+        """Where uv unpacks: on the layers' device, so that it links and does not copy, but no layer
+        itself."""
+        return self.venv.parent / ".uv-cache"
+
 
 def install_packages(install: Install, tools: Tools, log: Log) -> str:
     """Install the requirements and byte-compile them; the tool that did it.
 
     Raises `UserError` when neither uv nor pip can.
     """
-    with without_leftovers(install.app_dir, install.install_set.built):
-        _restore_built_wheels(install)
+    with without_leftovers(install.app_dir, install.install_set.built), _uv_cache(install):
         if install.install_set.lock:
             install = dataclasses.replace(install, locked=_read_lock(install, tools, log))
         tool = _install(install, tools, log)
@@ -125,7 +131,7 @@ def _read_lock(install: Install, tools: Tools, log: Log) -> tuple[Mapping[str, A
         python = install.venv / "bin" / "python"
         environ = {
             **_tool_environment(install, install.access.uv_environment),
-            "UV_CACHE_DIR": str(install.work_dir / "uv"),
+            "UV_CACHE_DIR": str(install.uv_cache),
         }
         uv_lock.export(tools.uv, install_set, python, install.app_dir, lock, environ, log)
     return tuple(
@@ -337,7 +343,6 @@ def _tool_environment(install: Install, environ: Mapping[str, str]) -> dict[str,
 
 def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:
     """Resolve, then install what was resolved; uv's exit code and output."""
-    cache = install.work_dir / "uv"
     files = [*_requirement_files(install), *_pinning_files(install)]
     log.info(f"$ uv pip install {_shown(install)}")
     as_it_is = install.locked is not None and not install.access.by_name
@@ -360,32 +365,30 @@ def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, s
         pins = install.work_dir / "constraints.txt"
         pins.write_text("\n".join(constraints(read_resolution(install))) + "\n")
         options += ["-c", str(pins)]
-    link_mode = "hardlink" if _same_device(cache, install.venv) else "copy"
     code, output = _run_uv(
-        install,
-        tools,
-        log,
-        "install",
-        "--link-mode",
-        link_mode,
-        *options,
-        show=show,
+        install, tools, log, "install", "--link-mode", "hardlink", *options, show=show
     )
     if code == 0:
-        keep_built_wheels(cache, install.cache_dir / "built")
+        keep_built_wheels(install.uv_cache, install.cache_dir / "built")
         if install.kept is not None:
-            keep_tree(cache, install.kept / UV_CACHE, byte_code=False)
+            keep_tree(install.uv_cache, install.kept / UV_CACHE, byte_code=False)
     return code, output
 
 
-def _restore_built_wheels(install: Install) -> None:
-    """Begin uv's cache with the wheels that earlier builds built."""
-    cache = install.work_dir / "uv"
-    if install.kept is not None:
-        restore_tree(install.kept / UV_CACHE, cache)
-    cache.mkdir(parents=True, exist_ok=True)
-    for bucket in sorted((install.cache_dir / "built").glob("sdists-v*")):
-        shutil.copytree(bucket, cache / bucket.name, symlinks=True, dirs_exist_ok=True)
+@contextlib.contextmanager
+def _uv_cache(install: Install) -> Iterator[None]:
+    """uv's cache, which begins with the wheels that earlier builds built."""
+    cache = install.uv_cache
+    shutil.rmtree(cache, ignore_errors=True)  # a build that was killed may have left it
+    try:
+        if install.kept is not None:
+            restore_tree(install.kept / UV_CACHE, cache)
+        cache.mkdir(exist_ok=True)
+        for bucket in sorted((install.cache_dir / "built").glob("sdists-v*")):
+            shutil.copytree(bucket, cache / bucket.name, symlinks=True, dirs_exist_ok=True)
+        yield
+    finally:
+        shutil.rmtree(cache, ignore_errors=True)
 
 
 def _uv_resolve(
@@ -432,9 +435,9 @@ def _run_uv(
     ]  # fmt: skip
     environ = {
         **_tool_environment(install, install.access.uv_environment),
-        "UV_CACHE_DIR": str(install.work_dir / "uv"),
+        "UV_CACHE_DIR": str(install.uv_cache),
     }
-    fetched = install.work_dir / "uv" / "archive-v0"
+    fetched = install.uv_cache / "archive-v0"
 
     def how_far() -> str:
         if verb != "install":
@@ -455,10 +458,6 @@ def _uv_configuration(install: Install) -> list[str]:
     path = install.work_dir / "uv.toml"
     write_toml(path, install.install_set.uv_settings)
     return ["--config-file", str(path)]
-
-
-def _same_device(first: Path, second: Path) -> bool:
-    return first.stat().st_dev == second.stat().st_dev
 
 
 def keep_built_wheels(cache: Path, kept: Path) -> None:
@@ -529,13 +528,18 @@ def check_packages(install: Install, tools: Tools, log: Log) -> None:
     """Report requirements that the installed set does not meet."""
     venv_python = install.venv / "bin" / "python"
     if tools.uv is not None:
-        command = [str(tools.uv), "pip", "check", "--no-config", "--python", str(venv_python)]
+        command = [
+            str(tools.uv),
+            "pip",
+            "check",
+            "--no-config",
+            "--no-cache",
+            "--python",
+            str(venv_python),
+        ]
     else:
         command = [*pip_command(tools, install.python_version, venv_python), "check"]
-    environ = {
-        **_tool_environment(install, without_index_variables(install.environ)),
-        "UV_CACHE_DIR": str(install.work_dir / "uv"),
-    }
+    environ = _tool_environment(install, without_index_variables(install.environ))
     code, output = run(command, environ=environ, cwd=install.app_dir, log=log, show=False)
     if code != 0:
         log.warning("The installed packages do not fit each other:\n" + output)
