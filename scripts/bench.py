@@ -74,7 +74,8 @@ CASES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One build. `step`: seconds of the buildpack's own build step, as it prints them.
+    """One build. `step`: seconds of the buildpack's own build step, as it prints them; `packages`:
+    of them, those of the packages' step.
 
     `downloaded` and `pushed` are bytes, `cached` the size of the cache afterwards; `written`:
     how many of the directories `python` and `venv` were there to be exported.
@@ -83,6 +84,7 @@ class Sample:
     seconds: float
     phases: Mapping[str, float]
     step: float | None
+    packages: float | None
     downloaded: int
     pushed: int
     cached: int
@@ -100,6 +102,12 @@ class Bench:
     runtimes: Runtimes
     binaries: Path
     buildpacks: Mapping[str, tuple[Path, str]]
+    python: str
+
+    def poetry(self) -> Path:
+        """Poetry's command."""
+        uv = self.buildpacks[OURS][0] / "uv" / "uv"
+        return bench_host.poetry(uv, self.python, ROOT / "requirements")
 
     def side(self, name: str, key: str) -> tuple[Workspace, str]:
         """A new platform with an empty cache for `ours` or `plain`, and the image's name."""
@@ -129,10 +137,12 @@ class Bench:
         if done.code:
             raise PlatformError(done.log)
         step = re.search(r"Python buildpack done in ([\d.]+) s", done.log)
+        packages = re.search(r"-> Packages\n(?:(?!-----).*\n)*? +took ([\d.]+) s", done.log)
         return Sample(
             seconds=done.seconds,
             phases={name: phase_seconds(done.log, name) for name in PHASES},
             step=float(step[1]) if step else None,
+            packages=float(packages[1]) if packages else None,
             downloaded=self.index.sent - sent,
             pushed=self.registry.stored() - stored,
             cached=sum(p.stat().st_size for p in (space.root / "cache").rglob("*") if p.is_file()),
@@ -258,6 +268,35 @@ def start_times(bench: Bench, app: App, python: str) -> tuple[float, float]:
     return statistics.median(times[OURS]), statistics.median(times[PLAIN])
 
 
+def poetry_times(bench: Bench, app: App, runs: int) -> list[float]:
+    """Seconds that Poetry takes to install the app's lock with nothing kept, compileall included."""
+    times = []
+    for number in range(runs):
+        folder = bench.work / f"poetry-install-{number}"
+        app.write(folder, plain=False, code=1, added=False)
+        environ = {
+            **os.environ,
+            "POETRY_CACHE_DIR": str(folder / "poetry-cache"),
+            "POETRY_VIRTUALENVS_IN_PROJECT": "true",
+        }
+        commands: list[list[str | Path]] = [
+            [bench.poetry(), "install", "--no-interaction", "--quiet"],
+            [
+                folder / ".venv" / "bin" / "python",
+                "-m",
+                "compileall",
+                "-q",
+                folder / ".venv" / "lib",
+            ],
+        ]
+        started = time.perf_counter()
+        for command in commands:
+            subprocess.run(command, cwd=folder, env=environ, check=True)
+        times.append(time.perf_counter() - started)
+        shutil.rmtree(folder)
+    return times
+
+
 def layer_sizes(bench: Bench) -> tuple[int, int]:
     """Compressed bytes of the `python` layer and of the untrimmed archive's contents."""
     buildpack, _ = bench.buildpacks[OURS]
@@ -365,8 +404,9 @@ def run(rounds: int, names: Sequence[str], cases: Sequence[Case]) -> None:
             runtimes=bench_host.serve_runtimes(index, python, packaged, work),
             binaries=own_binaries,
             buildpacks={OURS: (buildpack, package.version()), PLAIN: (BASELINE, "0.0.0")},
+            python=python,
         )
-        chosen = made_apps(bench, names, buildpack, python, packaged["version"])
+        chosen = made_apps(bench, names, packaged["version"])
         samples: Samples = {}
         for number in range(rounds + 1):
             for app in chosen:
@@ -375,6 +415,15 @@ def run(rounds: int, names: Sequence[str], cases: Sequence[Case]) -> None:
         print("\n".join(table(samples, chosen, cases)))
         print()
         print("\n".join(profile(samples)))
+        for app in chosen:
+            if app.locks:
+                cold = [one.packages or 0.0 for one in samples[app.name, CASES[0].name, OURS]]
+                ours_cold = statistics.median(cold[:rounds] or cold)
+                poetry = statistics.median(poetry_times(bench, app, max(rounds, 1)))
+                print(
+                    f"\nThe packages of {app.name}, cold, compiled: {ours_cold:.1f} s; poetry "
+                    f"install and compileall {poetry:.1f} s ({ours_cold / poetry:.2f} of it)"
+                )
         detect, bare = detect_times(bench, SOURCES / "flask")
         print(
             f"\nDetect: {detect * 1000:.0f} ms; a bare interpreter starts in {bare * 1000:.0f} ms "
@@ -396,16 +445,13 @@ def run(rounds: int, names: Sequence[str], cases: Sequence[Case]) -> None:
         )
 
 
-def made_apps(
-    bench: Bench, names: Sequence[str], buildpack: Path, python: str, version: str
-) -> tuple[App, ...]:
+def made_apps(bench: Bench, names: Sequence[str], version: str) -> tuple[App, ...]:
     """The apps of these names; the Poetry one is locked here and now."""
     count = itertools.count()
 
     def lock(requirements: str) -> Path:
-        poetry = bench_host.poetry(buildpack / "uv" / "uv", python, ROOT / "requirements")
         folder = bench.work / f"poetry-{next(count)}"
-        return poetry_lock(poetry, bench.index.url, version, requirements, folder)
+        return poetry_lock(bench.poetry(), bench.index.url, version, requirements, folder)
 
     return tuple(named(name, lock) for name in names)
 

@@ -283,13 +283,22 @@ def test_standard_project(
         assert_same_installation(built.venv, venv, ["shop.pth"])
 
 
-def test_app_answers(space: Workspace, with_backend: Market, poetry: Poetry, app: Path) -> None:
-    """A src-layout package with a console script is built by the real lifecycle, and serves."""
-    text = manifest(with_backend, STANDARD + BACKEND + LAYOUT)
-    files = {"pyproject.toml": text, "src/shop.py": SERVER, "Procfile": "web: shop\n"}
-    write_files(app, files)
+@pytest.mark.parametrize("package_mode", [True, False])
+def test_app_answers(
+    space: Workspace, with_backend: Market, poetry: Poetry, app: Path, package_mode: bool
+) -> None:
+    """A src-layout package with a console script, and a script that is no package, serve when built
+    by the real lifecycle."""
+    if package_mode:
+        text = STANDARD + BACKEND + LAYOUT
+        files = {"src/shop.py": SERVER, "Procfile": "web: shop\n"}
+    else:
+        text = STANDARD + BACKEND + "[tool.poetry]\npackage-mode = false\n"
+        files = {"serve.py": f"{SERVER}\nmain()\n", "Procfile": "web: python serve.py\n"}
+    write_files(app, {"pyproject.toml": manifest(with_backend, text), **files})
     poetry.lock()
-    assert answer(space, app) == "base==1.5 deep==1.0 ring==1.0 shop==1.0 speedup==1.0 web==1.0"
+    shop = "shop==1.0 " if package_mode else ""
+    assert answer(space, app) == f"base==1.5 deep==1.0 ring==1.0 {shop}speedup==1.0 web==1.0"
 
 
 # A change of STANDARD (of EVERYTHING for OLD_CHANGES) -> (the old text, the new one, whether the lock is fresh).
