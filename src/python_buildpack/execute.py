@@ -290,7 +290,7 @@ def provide_packages(shop: Workshop) -> tuple[Mapping[str, str], LayerFacts]:
     log.info(f"{what}: {'; '.join(reasons)}")
     installed = Installed()
     with lent_interpreter(shop) as python:
-        venv.create_venv(shop.venv_dir, python, plan.release.version)
+        venv.create_venv(shop.venv_dir, python)
         if wanted is not None:
             installed = _install(shop, wanted, python)
         _write_launch_support(shop, installed.versions.get("gunicorn", ""))

@@ -17,7 +17,7 @@ from python_buildpack.runtime import versions
 from python_buildpack.runtime.releases import Release, ReleaseList
 from python_buildpack.settings import Settings
 
-INSTALL_RECIPE = 5  # raise it when the bytes of installed packages, or what is beside them, change
+INSTALL_RECIPE = 6  # raise it when the bytes of installed packages, or what is beside them, change
 _LINES_KEPT = 500
 
 

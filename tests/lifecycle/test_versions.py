@@ -122,6 +122,8 @@ def test_the_minor_version_stays_when_the_default_moves(space: Workspace, own: E
     assert f"Python {own['version']} -> {later(own)['version']}" in build.log
     assert f"To choose one: echo '{minor}' > .python-version" in build.log
     assert label(space) == later(own)["version"]
+    assert "Installing packages" in build.log
+    assert "venv" in reused(build), "packages are the same bytes for every patch of a minor version"
 
     # The default has moved indeed: without an earlier image the same app gets it.
     shutil.rmtree(oci_layout.image_path(space.layout, APP_IMAGE))

@@ -77,7 +77,7 @@ def test_mirrors_that_are_no_url(tmp_path: Path, text: str) -> None:
 def test_odd_metadata_of_layers_and_packages(tmp_path: Path) -> None:
     """Lists of lists where lines should be; a package without a name."""
     assert changed_lines({"a": [[1], "x"]}, {}) == ["removed x"]
-    create_venv(tmp_path / "venv", Path("/python3.13"), "3.13.1")
+    create_venv(tmp_path / "venv", Path("/python3.13"))
     info = site_packages(tmp_path / "venv") / "a-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Name:\nVersion: 1\n")

@@ -67,7 +67,7 @@ def _install_again(shop: Workshop, interpreter: Path) -> None:
     packages = metadata.get("packages", {})
     # What came from no file may have another version by now: a date, a commit.
     versions = {name: packages[name] for name in metadata.get("artifacts", {}) if name in packages}
-    venv.create_venv(shop.venv_dir, interpreter, shop.plan.release.version)
+    venv.create_venv(shop.venv_dir, interpreter)
     install_set = shop.project.packages.install
     if install_set is not None:
         install = make_install(shop, install_set, interpreter, again=versions)

@@ -156,14 +156,14 @@ def _install(install: Install, tools: Tools, log: Log) -> str:
         lacking = hints.diagnose(output, code)
         missing = hints.first_missing(output) or "something"
         log.info(f"vendor/ lacks {missing}: the index is asked for the rest")
-        create_venv(install.venv, install.python, install.python_version)
+        create_venv(install.venv, install.python)
     tool, code, output = _try(install, tools, log)
     hint = _diagnose(install, code, output)
     if code != 0 and hint.id == hints.UNREACHABLE and lacking is not None:
         hint = lacking
     elif code != 0 and hint.id == hints.UNREACHABLE and install.offline is not None:
         log.info("The index cannot be reached: only the wheels at hand are used.")
-        create_venv(install.venv, install.python, install.python_version)
+        create_venv(install.venv, install.python)
         at_hand = dataclasses.replace(install, access=install.offline)
         tool, code, output = _try(at_hand, tools, log)
         hint = hints.diagnose(output, code, f"Python {install.python_version}")
@@ -207,7 +207,7 @@ def _try(install: Install, tools: Tools, log: Log, *, show: bool = True) -> tupl
             if hints.may_be_one_answer(output, hint) and not _is_final(install, hint):
                 # pip would make other bytes of the same packages, for a fault of a moment.
                 log.info("Should that be one odd answer of an index, another try passes:")
-                create_venv(install.venv, install.python, install.python_version)
+                create_venv(install.venv, install.python)
                 code, output = _uv(install, tools, log, show=False)
         doubts = _doubts(install, tools, log) if code == 0 and install.may_fall_back else []
         if code == 0 and not doubts:
@@ -217,7 +217,7 @@ def _try(install: Install, tools: Tools, log: Log, *, show: bool = True) -> tupl
         ):
             return "uv", code, output
         log.info(f"{'; '.join(doubts) or 'uv could not install this'}; pip decides.")
-        create_venv(install.venv, install.python, install.python_version)
+        create_venv(install.venv, install.python)
     code, pip_output = _pip(install, tools, log, show=show)
     if "PIP_NO_INDEX" in install.access.pip_environment:
         pip_output += f"\n{hints.NO_INDEX}"

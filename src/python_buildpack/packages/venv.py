@@ -16,10 +16,11 @@ from python_buildpack.packages.distribution import Distribution
 from python_buildpack.redact import without_credentials
 
 
-def create_venv(venv: Path, python: Path, python_version: str) -> None:
+def create_venv(venv: Path, python: Path) -> None:
     """An empty environment whose interpreter is `python` (PEP 405), without pip.
 
     The interpreter's own name (`python3.13`, `python3.13t`) is that of its library's directory.
+    Nothing names its patch release: the same packages are the same layer for all of a minor one.
     """
     if venv.exists():
         shutil.rmtree(venv)
@@ -28,8 +29,9 @@ def create_venv(venv: Path, python: Path, python_version: str) -> None:
     (venv / "bin" / "python").symlink_to(python)
     for name in ("python3", python.name):
         (venv / "bin" / name).symlink_to("python")
+    minor = python.name.removeprefix("python").removesuffix("t")
     (venv / "pyvenv.cfg").write_text(
-        f"home = {python.parent}\ninclude-system-site-packages = false\nversion = {python_version}\n"
+        f"home = {python.parent}\ninclude-system-site-packages = false\nversion = {minor}\n"
     )
 
 
