@@ -1097,12 +1097,12 @@ def runtime_unusable(version: str, why: str) -> UserError:
     """The interpreter does not start: often the build image's glibc is older than the
     archive's.
 
-    Fix: Use a build image with a newer glibc, or another Python version.
+    Fix: Use a build image with glibc (a newer one), or another Python version.
     """
     return UserError(
         "runtime-unusable",
         f"Python {version} does not start in this build image",
-        f"{why}\nUse a build image with a newer glibc, or choose another Python version.",
+        f"{why}\nUse a build image with glibc (a newer one), or choose another Python version.",
     )
 
 

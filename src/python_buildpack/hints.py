@@ -182,7 +182,7 @@ _RULES = (
     _Rule(
         "flat-layout",
         r"Multiple top-level (?:packages|modules) discovered in a flat-layout: (\[[^\]\n]*\])",
-        "setuptools cannot tell which of {0} is the package. Name it in pyproject.toml "
+        "setuptools cannot tell which of {0} is the package {built}. Name it in its pyproject.toml "
         '([tool.setuptools] packages = ["name"]), or move it below src/. '
         "A virtual environment among them was committed: delete it.",
     ),

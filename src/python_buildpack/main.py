@@ -177,7 +177,7 @@ def _tell_circumstances(context: BuildContext, log: Log) -> None:
 def _wishes(context: BuildContext) -> list[str]:
     """Ours and those of other buildpacks: the platform does not tell them apart."""
     return sorted(
-        f"{entry.name} {dict(entry.metadata)}" if entry.metadata else entry.name
+        entry.name + "".join(f" {name}={value!r}" for name, value in entry.metadata.items())
         for entry in context.plan
     )
 

@@ -9,16 +9,20 @@ from tests.managers.simple_index import SimpleIndex
 from tests.managers.wheel_factory import Distribution, write_wheel
 
 
-def test_nothing_to_install(build: Builder, app: Path) -> None:
+def test_nothing_to_install(build: Builder, app: Path, workplace: Path) -> None:
     """No installation is told of; the process with its line, and once; the plan without an owner."""
     write_files(app, {"main.py": "", "Procfile": "# ours\nweb: python main.py\n"})
+    (workplace / "plan.toml").write_text(
+        '[[entries]]\nname = "venv"\n[[entries]]\nname = "python"\nmetadata = {version = "3.*"}\n'
+    )
     log = build(app, BP_LOG_LEVEL="debug").passed().log
     assert "only Python is installed" in log
     assert "Installing packages" not in log
     assert "       Preparing the launch environment: there is no earlier build to reuse\n" in log
     assert "web (default): python main.py (Procfile line 2)\n" in log
     assert log.count("python main.py") == 1
-    assert "service bindings: none; asked for in the build plan: nothing\n" in log
+    plan = "service bindings: none; asked for in the build plan: python version='3.*', venv\n"
+    assert plan in log
 
 
 def test_a_module_that_is_nowhere(

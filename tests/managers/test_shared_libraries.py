@@ -70,8 +70,8 @@ def test_missing_library(build: Builder, app: Path, index: SimpleIndex, workplac
     )
     write_files(app, {"requirements.txt": "camera\n"})
     log = build(app, PIP_INDEX_URL=index.url).passed().log
-    assert "libgone.so.1: camera/_two.so\n" in log
-    assert "libnowhere.so.7: camera/_one.so and 1 more\n" in log
+    assert "libgone.so.1: camera/_two.so (Debian: apt-file search libgone.so.1 names" in log
+    assert "libnowhere.so.7: camera/_one.so and 1 more (Debian: " in log
     assert "libown" not in log and "libz" not in log and "libm." not in log
     again = build(app, keep=True, PIP_INDEX_URL=index.url).passed().log
     assert "libnowhere" not in again

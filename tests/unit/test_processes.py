@@ -442,6 +442,7 @@ def test_no_shell_and_no_migration(case: Case, tmp_path: Path) -> None:
         ("gunicorm app:app", "gunicorn", "there is no gunicorm: did you mean gunicorn?"),
         ("python coutn.py", "", "there is no coutn.py in the app."),
         ("python count.py", "", ""),
+        ("uvicorn app:app", "uvicorn", "by --host 0.0.0.0 --port $PORT"),
         ("gunicorn gone:app", "gunicorn", "neither the app nor its packages have a module gone."),
         ("gunicorn app:app", "gunicorn", ""),
         ("uwsgi --ini a.ini", "pyuwsgi", ""),
@@ -570,6 +571,35 @@ def test_documented_servers() -> None:
     text = (Path(__file__).resolve().parent.parent.parent / "docs" / "launch.md").read_text()
     between = text.partition("<!-- servers -->\n")[2].partition("<!-- /servers -->")[0]
     assert between == servers_table()
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("gunicorn --bind 127.0.0.1:5999 app:app", "--bind 0.0.0.0:$PORT"),
+        ("gunicorn --bind=localhost:80 app:app", "--bind 0.0.0.0:$PORT"),
+        ("uvicorn app:app --port $PORT", "--host 0.0.0.0 --port $PORT"),
+        ("python -m uvicorn app:app --host 127.0.0.1", "--host 0.0.0.0 --port $PORT"),
+        ("hypercorn app:app", "--bind 0.0.0.0:$PORT"),
+        ("daphne app:app", "--bind 0.0.0.0 --port $PORT"),
+        ("granian app:app", "--host 0.0.0.0 --port $PORT"),
+        ("flask --app app run", "--host 0.0.0.0 --port $PORT"),
+        ("waitress-serve --listen=127.0.0.1:80 app:app", "--listen=0.0.0.0:$PORT"),
+        ("gunicorn app:app", ""),
+        ("gunicorn -b 127.0.0.1:80 -b 0.0.0.0:$PORT app:app", ""),
+        ("waitress-serve app:app", ""),
+        ("uvicorn app:app --host 0.0.0.0 --port $PORT", ""),
+        ("uvicorn app:app --host $HOST", ""),
+        ("uvicorn app:app --uds /run/app.sock", ""),
+        ("UVICORN_HOST=:: uvicorn app:app", ""),
+        ("hypercorn -c hypercorn.toml app:app", ""),
+        ("flask db upgrade", ""),
+        ("python app.py", ""),
+    ],
+)
+def test_listening_options(command: str, options: str) -> None:
+    """For servers that plainly listen for nobody but the container."""
+    assert servers.listening_options(command.split()) == options
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def plan_launch(given: LaunchInputs) -> LaunchPlan:
 def _of_procfile(entry: ProcfileEntry, given: LaunchInputs, notes: _Notes) -> _Planned:
     words = direct_words(entry.command)
     if words is not None:
-        if complaint := _complaint(words, given):
+        if complaint := _complaint(words, given) or _unreachable(entry.type, words):
             notes.warnings.append(f"Procfile line {entry.line}: {complaint}")
         return _direct(entry.type, words, given, shown=entry.command)
     notes.warnings.append(
@@ -204,6 +204,17 @@ def _complaint(words: Sequence[str], given: LaunchInputs) -> str:
         return f"neither the app nor its packages have a module {module}."
     absent = next((word for word in words if word in given.absent), None)
     return f"there is no {absent} in the app." if absent else ""
+
+
+def _unreachable(kind: str, words: Sequence[str]) -> str:
+    """Why nobody would get an answer, where that is plain."""
+    options = servers.listening_options(words) if kind == WEB else ""
+    if not options:
+        return ""
+    return (
+        "web listens on 127.0.0.1, where nothing outside the container reaches it. Let it listen "
+        f"by {options}"
+    )
 
 
 def _direct(
