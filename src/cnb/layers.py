@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +93,8 @@ def remove_layer(layers_dir: Path, name: str) -> None:
     if found.path.is_symlink() or found.path.is_file():
         found.path.unlink()
     elif found.path.is_dir():
+        import shutil  # it costs more than this whole module
+
         shutil.rmtree(found.path)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
-from python_buildpack import compile_script
 from python_buildpack.run import capture
+
+_SCRIPT = Path(__file__).with_name("compile_script.py")
 
 
 def compile_trees(
@@ -28,22 +31,26 @@ def compile_trees(
     return _compile(python, [*options, *roots])
 
 
-def compile_modules(
-    python: Path, modules: Sequence[str], list_file: Path, *, checked: bool
-) -> tuple[int, str]:
-    """Compile these for `python`, by way of a list in `list_file`; the exit code and output.
+def compile_modules(python: Path, modules: Sequence[str], *, checked: bool) -> tuple[int, str]:
+    """Compile these for `python`; the exit code and output.
 
     `checked` ones are held to their sources at import. Of those that are no Python the output has
     a line: path, line number and what is wrong, with NULs between.
     """
-    list_file.write_text("".join(f"{path}\n" for path in modules), errors="surrogateescape")
-    return _compile(python, [*(["--checked"] if checked else []), "--tell", "--list", list_file])
+    options = [*(["--checked"] if checked else []), "--tell", "--listed"]
+    with open(os.memfd_create("modules"), "w+b") as listed:
+        listed.write(b"".join(os.fsencode(path) + b"\n" for path in modules))
+        listed.seek(0)
+        return _compile(python, options, listed)
 
 
-def _compile(python: Path, arguments: Sequence[str | Path]) -> tuple[int, str]:
+def _compile(
+    python: Path, arguments: Sequence[str | Path], listed: IO[bytes] | None = None
+) -> tuple[int, str]:
     command: list[str | Path] = [
         # Not -I, which would ignore the seed that some bytes depend on; -B: else what the script
         # itself imports is left compiled the usual way.
-        python, "-s", "-S", "-B", compile_script.__file__, *arguments,
+        python, "-s", "-S", "-B", _SCRIPT, *arguments,
     ]  # fmt: skip
-    return capture(command, environ={"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"})
+    environ = {"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
+    return capture(command, environ=environ, given=listed)

@@ -1,11 +1,11 @@
 """Byte-compiles source trees: a program that the app's own Python runs, 3.8 and later.
 
-`compile_script.py [--skip-tests] [--checked] [--place FROM TO] [--list FILE] DIRECTORY...` writes
+`compile_script.py [--skip-tests] [--checked] [--place FROM TO] [--listed] DIRECTORY...` writes
 unchecked-hash byte code (PEP 552; the lifecycle changes the sources' times) for every module, by a
 process per core. The bytes depend on the source and the path that is shown alone, if PYTHONHASHSEED
-is fixed. FILE names further modules, one a line; `--checked` has Python compare sources at import.
-With `--tell` each of those that is no Python is printed: its path, line and what is wrong, in a
-line with NULs between.
+is fixed. `--listed`: standard input names further modules, one a line; `--checked` has Python compare
+sources at import. With `--tell` each of those that is no Python is printed: its path, line and what
+is wrong, in a line with NULs between.
 
 With `--skip-tests` the packages' own test suites are left out: directories named `test` or `tests`
 which no module outside of them imports.
@@ -44,9 +44,9 @@ def main(arguments: list[str]) -> int:
     old, new = taken(arguments, "--place", 2) or ("", "")
     modules: list[str] = []
     suites: list[str] = []
-    for listed in taken(arguments, "--list", 1) or ():
-        with open(listed, "rb") as file:
-            modules += filter(os.path.isfile, map(os.fsdecode, file.read().splitlines()))
+    if taken(arguments, "--listed") is not None:
+        listed = sys.stdin.buffer.read().splitlines()
+        modules += filter(os.path.isfile, map(os.fsdecode, listed))
     kind = CHECKED_HASH if checked else UNCHECKED_HASH
     compiler = Compiler(arguments if skip_tests else [], old, new, kind, tells)
     for root in arguments:

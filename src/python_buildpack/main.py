@@ -21,23 +21,16 @@ from python_buildpack.describe.image import describe, summarize
 from python_buildpack.describe.report import build_report
 from python_buildpack.describe.report_file import write_report
 from python_buildpack.describe.termination_message import leave_termination_message
-from python_buildpack.execute import (
-    Workshop,
-    provide_packages,
-    provide_pip_cache,
-    provide_python,
-    work_directory,
-)
+from python_buildpack.execute import provide_packages, provide_pip_cache, provide_python
 from python_buildpack.forbidden import refuse_forbidden
 from python_buildpack.log import Log, wants_colour
-from python_buildpack.packages.index_access import secrets, with_netrc, write_certificates
+from python_buildpack.packages.credentials import secrets, with_netrc, write_certificates
 from python_buildpack.packages.package_sources import read_package_sources
 from python_buildpack.packages.tools import find_tools
 from python_buildpack.plan import Restored, make_plan
 from python_buildpack.project import read_project
 from python_buildpack.run import Terminated, end_on_sigterm
-from python_buildpack.runtime.contents import TRIM_RECIPE
-from python_buildpack.runtime.releases import ReleaseList, builtin_list, load_list
+from python_buildpack.runtime.releases import builtin_list, load_list
 from python_buildpack.runtime.versions import Target
 from python_buildpack.settings import (
     Settings,
@@ -45,6 +38,7 @@ from python_buildpack.settings import (
     misspelt_settings,
     read_settings,
 )
+from python_buildpack.workshop import WorkDirectory, Workshop, work_directory
 
 _NAMES_SHOWN = 50  # files of the app's root, at debug level
 
@@ -127,13 +121,13 @@ def _build(context: BuildContext, log: Log, outcome: Outcome) -> None:
     for name, right in misspelt_settings(context.environ).items():
         log.warning(f"{name} is no setting of this buildpack: did you mean {right}?")
     refuse_forbidden(context.environ)
-    with work_directory() as work_dir:
-        shop = _read_and_decide(context, settings, work_dir, log)
+    with work_directory() as work:
+        shop = _read_and_decide(context, settings, work, log)
         hook = find_hook(shop.project.root, PRE_COMPILE)
         if hook is not None:
             run_pre_compile(shop, hook)
             # It may have written what the app declares.
-            shop = _read_and_decide(context, settings, work_dir, log)
+            shop = _read_and_decide(context, settings, work, log)
         _tell_decisions(shop)
         plan = shop.plan
         outcome.python_from = plan.origin
@@ -196,7 +190,7 @@ def _tell_decisions(shop: Workshop) -> None:
 
 
 def _read_and_decide(
-    context: BuildContext, settings: Settings, work_dir: Path, log: Log
+    context: BuildContext, settings: Settings, work: WorkDirectory, log: Log
 ) -> Workshop:
     project = read_project(context.app_dir, settings)
     find_hook(project.root, POST_COMPILE)  # an error of its own is known before anything is done
@@ -205,19 +199,23 @@ def _read_and_decide(
     )
     log.hide(secrets(sources, ()))
     tools = find_tools(context.buildpack_dir, context.environ)
-    trusting = write_certificates(sources, context.environ, work_dir)
+    trusting = write_certificates(sources, context.environ, work.path)
     context = dataclasses.replace(context, environ=trusting)
     earlier = restored(context.layers_dir)
+    releases = (
+        load_list(settings.releases, log, with_netrc(trusting, sources, work.path()))
+        if settings.releases
+        else builtin_list()
+    )
     plan = make_plan(
         project,
         settings,
-        releases(settings, with_netrc(trusting, sources, work_dir), log),
+        releases,
         earlier,
         context.plan,
         sources,
         target=version_target(context),
         today=datetime.datetime.now(datetime.timezone.utc).date(),
-        trim_recipe=TRIM_RECIPE,
         uv_version=tools.uv_version,
         layers_dir=str(context.layers_dir),
     )
@@ -229,16 +227,9 @@ def _read_and_decide(
         plan=plan,
         restored=earlier,
         tools=tools,
-        work_dir=work_dir,
+        work=work,
         log=log,
     )
-
-
-def releases(settings: Settings, environ: Mapping[str, str], log: Log) -> ReleaseList:
-    """The built-in list, or the one that `BP_PYTHON_RELEASES` names."""
-    if settings.releases:
-        return load_list(settings.releases, log, environ)
-    return builtin_list()
 
 
 def version_target(context: BuildContext) -> Target:

@@ -17,6 +17,7 @@ from python_buildpack.runtime import versions
 from python_buildpack.runtime.releases import Release, ReleaseList
 from python_buildpack.settings import Settings
 
+TRIM_RECIPE = 3  # raise it when the bytes of an unpacked runtime change
 INSTALL_RECIPE = 6  # raise it when the bytes of installed packages, or what is beside them, change
 _LINES_KEPT = 500
 
@@ -63,7 +64,6 @@ def make_plan(
     *,
     target: versions.Target,
     today: datetime.date,
-    trim_recipe: int,
     uv_version: str | None,
     layers_dir: str,
 ) -> Plan:
@@ -81,7 +81,7 @@ def make_plan(
     python_key = PythonKey(
         version=release.name,
         archive_sha256=release.sha256,
-        trim_recipe=trim_recipe,
+        trim_recipe=TRIM_RECIPE,
         arch=target.arch,
         glibc=release.glibc,
         location=layers_dir,

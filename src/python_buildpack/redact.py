@@ -25,7 +25,7 @@ _QUERY = re.compile(
 )
 _HEADER = re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer|token)\s+)[^\s'\"]+")
 # A part of a path that is no word: some indexes take their tokens there.
-_TOKEN = re.compile(r"(?=[\w.~-]*\d)(?=[\w.~-]*[A-Za-z])[\w.~-]{16,}")
+_TOKEN = r"(?=[\w.~-]*\d)(?=[\w.~-]*[A-Za-z])[\w.~-]{16,}"
 _SHORTEST = 4
 
 
@@ -45,7 +45,9 @@ def without_tokens(url: str) -> str:
     """The URL of an index as it may be stored: scheme, host and path, without what looks secret."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    path = "/".join(_HIDDEN if _TOKEN.fullmatch(part) else part for part in parts.path.split("/"))
+    path = "/".join(
+        _HIDDEN if re.fullmatch(_TOKEN, part) else part for part in parts.path.split("/")
+    )
     return f"{parts.scheme}://{host}{path}" if parts.scheme else path
 
 

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from python_buildpack.forbidden import FORBIDDEN
 from python_buildpack.log import Log
@@ -28,10 +29,17 @@ def child_environment(environ: Mapping[str, str], extra: Mapping[str, str]) -> d
 
 
 def capture(
-    command: Sequence[str | Path], *, environ: Mapping[str, str], cwd: Path | None = None
+    command: Sequence[str | Path],
+    *,
+    environ: Mapping[str, str],
+    cwd: Path | None = None,
+    given: IO[bytes] | None = None,
 ) -> tuple[int, str]:
-    """Run `command` quietly; its exit code and output. Raises `OSError` when it does not start."""
-    with _started(command, environ, cwd) as process:
+    """Run `command` quietly; its exit code and output. Raises `OSError` when it does not start.
+
+    `given` is an open file that is its standard input.
+    """
+    with _started(command, environ, cwd, given) as process:
         output, _ = process.communicate()
     return process.returncode, output
 
@@ -71,14 +79,17 @@ def run(
 
 @contextlib.contextmanager
 def _started(
-    command: Sequence[str | Path], environ: Mapping[str, str], cwd: Path | None
+    command: Sequence[str | Path],
+    environ: Mapping[str, str],
+    cwd: Path | None,
+    given: IO[bytes] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """A process in a group of its own: whatever ends the build early ends the whole group."""
     process = subprocess.Popen(
         [str(word) for word in command],
         env=dict(environ),
         cwd=cwd,
-        stdin=subprocess.DEVNULL,
+        stdin=given or subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",

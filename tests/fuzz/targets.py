@@ -41,12 +41,10 @@ from python_buildpack.main import restored
 from python_buildpack.managers import pdm_hash, pipenv_reader, poetry_reader
 from python_buildpack.managers.lock_fields import Fields
 from python_buildpack.packages import venv
-from python_buildpack.packages.index_access import grant, secrets
-from python_buildpack.packages.package_sources import (
-    app_indexes,
-    parse_source,
-    read_package_sources,
-)
+from python_buildpack.packages.app_indexes import app_indexes
+from python_buildpack.packages.credentials import secrets
+from python_buildpack.packages.index_access import grant
+from python_buildpack.packages.package_sources import parse_source, read_package_sources
 from python_buildpack.packages.pylock_selection import (
     requirement_lines,
     select_packages,
@@ -192,7 +190,6 @@ def build(folder: Path, environ: Mapping[str, str]) -> None:
         sources,
         target=Machine(arch="amd64", distribution="debian 12"),
         today=datetime.date(2026, 1, 1),
-        trim_recipe=1,
         uv_version="0.9.0",
         layers_dir=str(layers_dir),
     )

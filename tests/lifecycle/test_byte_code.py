@@ -178,9 +178,7 @@ def test_an_app_is_never_left_half_compiled(tmp_path: Path) -> None:
     link.symlink_to(precious)
     os.mkfifo(app / "pipe.py")
     modules = [str(app / name) for name in ("b/b.py", "pipe.py", "gone.py", "a.py", "c/c.py")]
-    code, output = compile_modules(
-        Path(sys.executable), modules, tmp_path / "modules", checked=False
-    )
+    code, output = compile_modules(Path(sys.executable), modules, checked=False)
     assert (code, compiled(app)) == (1, {"a", "c/c"})
     assert "b/__pycache__" in output
     assert precious.read_text() == "data"
@@ -191,9 +189,7 @@ def test_what_is_no_python_is_told(tmp_path: Path) -> None:
     """Its path, line and what is wrong."""
     write(tmp_path, {"good.py": "", "bad.py": "a = 1\nb = (\n", "nul.py": "\0"})
     modules = [str(tmp_path / name) for name in ("good.py", "bad.py", "nul.py")]
-    code, output = compile_modules(
-        Path(sys.executable), modules, tmp_path / "modules", checked=False
-    )
+    code, output = compile_modules(Path(sys.executable), modules, checked=False)
     told = {tuple(line.split("\0")[:2]) for line in output.splitlines()}
     assert (code, (str(tmp_path / "bad.py"), "2") in told) == (0, True)
     assert all(line.count("\0") == 2 for line in output.splitlines())
@@ -204,9 +200,7 @@ def test_an_app_may_be_held_to_its_sources(tmp_path: Path, checked: bool, mark: 
     """As live reload needs it (PEP 552)."""
     write(tmp_path, {"a.py": ""})
     modules = [str(tmp_path / "a.py")]
-    code, output = compile_modules(
-        Path(sys.executable), modules, tmp_path / "modules", checked=checked
-    )
+    code, output = compile_modules(Path(sys.executable), modules, checked=checked)
     assert (code, output) == (0, "")
     (made,) = (tmp_path / "__pycache__").iterdir()
     assert made.read_bytes()[4:8] == bytes([mark, 0, 0, 0])

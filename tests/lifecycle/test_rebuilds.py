@@ -12,10 +12,9 @@ from tests.managers.wheel_factory import Distribution, write_wheel
 
 import package
 from local_platform import BUILDPACK_ID, Build, Workspace, create
-from python_buildpack.plan import INSTALL_RECIPE
-from python_buildpack.runtime.contents import TRIM_RECIPE
+from python_buildpack.plan import INSTALL_RECIPE, TRIM_RECIPE
 
-TRIM = ("runtime/contents.py", f"TRIM_RECIPE = {TRIM_RECIPE}", "TRIM_RECIPE = 99")
+TRIM = ("plan.py", f"TRIM_RECIPE = {TRIM_RECIPE}", "TRIM_RECIPE = 99")
 INSTALL = ("plan.py", f"INSTALL_RECIPE = {INSTALL_RECIPE}", "INSTALL_RECIPE = 99")
 # How a version's sources differ from ours -> the layers that are made anew, and why.
 VERSIONS: tuple[tuple[str, list[tuple[str, str, str]], list[str], str], ...] = (

@@ -15,7 +15,7 @@ from tests.pack.conftest import Pack, remove_image
 from tests.pack.test_pack import container, get, inspect
 
 import builder
-from python_buildpack.launch.processes import launch_environment
+from python_buildpack.launch.environment import launch_environment
 
 APP = """
 import json, os

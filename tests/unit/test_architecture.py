@@ -20,6 +20,8 @@ PURE = (
     "python_buildpack.packages.distribution",
     "python_buildpack.errors",
     "python_buildpack.hints",
+    "python_buildpack.launch.environment",
+    "python_buildpack.launch.inferred",
     "python_buildpack.launch.processes",
     "python_buildpack.layers",
     "python_buildpack.describe.licences",
@@ -29,11 +31,13 @@ PURE = (
     "python_buildpack.plan",
     "python_buildpack.launch.procfile",
     "python_buildpack.redact",
+    "python_buildpack.launch.server_commands",
     "python_buildpack.launch.servers",
     "python_buildpack.describe.report",
     "python_buildpack.settings",
     "python_buildpack.describe.spdx",
     "python_buildpack.describe.summary",
+    "python_buildpack.runtime.poetry_constraint",
     "python_buildpack.runtime.version_syntax",
     "python_buildpack.runtime.versions",
 )
@@ -43,6 +47,8 @@ IMPURE_MODULES = frozenset(
         *("time", "urllib.request", "requests"),
         *(f"cnb.{name}" for name in ("bindings", "build", "detect", "store", "target", "toml")),
         *(f"python_buildpack.{name}" for name in ("execute", "fetch", "log", "main", "run")),
+        *(f"python_buildpack.{name}" for name in ("lent_python", "make_python", "make_venv")),
+        "python_buildpack.workshop",
         *(f"python_buildpack.runtime.{name}" for name in ("archive", "contents")),
         *(f"python_buildpack.packages.{name}" for name in ("installer", "tools", "venv")),
     ]
@@ -217,22 +223,37 @@ def imported_at_start(module: str) -> set[str]:
 
 
 def test_a_build_that_changes_nothing_imports_no_installer() -> None:
-    """What installs packages, or describes a new layer, is imported where it is used."""
+    """What makes, lends or describes a new layer, or reads a lock, is imported where it is used."""
     start = imported_at_start("python_buildpack.main")
     assert {"python_buildpack.execute", "python_buildpack.app_steps.prepare_app"} <= start
     later = {
-        "python_buildpack.packages.installer",
-        "python_buildpack.runtime.archive",
-        *(f"python_buildpack.describe.{name}" for name in ("components", "sbom")),
         *(
-            f"python_buildpack.app_steps.{n}"
-            for n in ("collectstatic", "django_static", "nltk_index")
+            f"python_buildpack.{n}"
+            for n in ("kept_trees", "lent_python", "make_python", "make_venv")
         ),
+        *(f"python_buildpack.app.{n}" for n in ("facts", "meanings", "module_scope")),
+        *(f"python_buildpack.app_steps.{n}" for n in ("collectstatic", "django_static")),
+        *(f"python_buildpack.app_steps.{n}" for n in ("nltk_index", "transient")),
+        *(f"python_buildpack.describe.{n}" for n in ("components", "sbom", "sizes")),
+        *(f"python_buildpack.launch.{n}" for n in ("environment", "inferred", "servers")),
+        *(
+            f"python_buildpack.managers.{n}_reader"
+            for n in ("pdm", "pip", "pipenv", "poetry", "uv")
+        ),
+        *(
+            f"python_buildpack.managers.{n}"
+            for n in ("lock_fields", "pinned_lines", "python_spans")
+        ),
+        *(f"python_buildpack.packages.{n}" for n in ("app_indexes", "index_access", "installer")),
+        *(f"python_buildpack.packages.{n}" for n in ("index_pins", "resolution", "venv")),
+        *(f"python_buildpack.runtime.{n}" for n in ("archive", "contents", "poetry_constraint")),
     }
     assert later <= set(MODULES)
     assert not start & later
     assert not start & {
         *("requests", "zipfile", "tarfile", "email.parser", "tomli_w", "traceback"),
+        *("base64", "calendar", "configparser", "csv", "gzip", "platform", "random", "shutil"),
+        *("tempfile", "packaging.markers", "packaging.specifiers", "packaging.utils"),
     }
 
 

@@ -13,14 +13,10 @@ from cnb.bindings import Binding, read_bindings
 from python_buildpack.errors import UserError
 from python_buildpack.managers.declaration import Index
 from python_buildpack.packages import index_pins
-from python_buildpack.packages.index_access import Access, grant, secrets, write_certificates
-from python_buildpack.packages.package_sources import (
-    AppIndexes,
-    PackageSources,
-    Source,
-    app_indexes,
-    read_package_sources,
-)
+from python_buildpack.packages.app_indexes import AppIndexes, app_indexes
+from python_buildpack.packages.credentials import secrets, write_certificates
+from python_buildpack.packages.index_access import Access, grant
+from python_buildpack.packages.package_sources import PackageSources, Source, read_package_sources
 
 URL = "https://h.example/simple"
 LOGIN = "https://me:p%40ss%2F1@h.example/simple"
@@ -359,20 +355,20 @@ def test_certificates_of_bindings(home: Path, tmp_path: Path) -> None:
     usual.write_text("USUAL\n")
     bindings = bind(tmp_path, "ca", type="ca-certificates", one_pem="ONE\n", two_pem="TWO\n")
     environ = {"SSL_CERT_FILE": str(usual)}
-    found = write_certificates(read(home, {}, bindings), environ, tmp_path)
+    found = write_certificates(read(home, {}, bindings), environ, lambda: tmp_path)
     names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
     paths = {found[name] for name in names}
     assert len(paths) == 1
     assert Path(paths.pop()).read_text().split() == ["USUAL", "ONE", "TWO"]
-    assert write_certificates(read(home), environ, tmp_path) == environ
+    assert write_certificates(read(home), environ, lambda: tmp_path) == environ
 
 
 def test_certificate_of_pip_conf(home: Path, tmp_path: Path) -> None:
     """pip's own setting serves uv too, unless the environment says otherwise."""
     sources = read(home, {"PIP_CERT": "/ca.pem"})
-    assert write_certificates(sources, {}, tmp_path)["SSL_CERT_FILE"] == "/ca.pem"
+    assert write_certificates(sources, {}, lambda: tmp_path)["SSL_CERT_FILE"] == "/ca.pem"
     other = {"SSL_CERT_FILE": "/other.pem"}
-    assert write_certificates(sources, other, tmp_path)["SSL_CERT_FILE"] == "/other.pem"
+    assert write_certificates(sources, other, lambda: tmp_path)["SSL_CERT_FILE"] == "/other.pem"
 
 
 def test_links_with_odd_characters(home: Path, tmp_path: Path) -> None:

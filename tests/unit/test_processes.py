@@ -13,6 +13,7 @@ from python_buildpack.app.files import AppFiles
 from python_buildpack.launch import servers
 from python_buildpack.launch.processes import LaunchInputs, LaunchPlan, plan_launch
 from python_buildpack.launch.procfile import parse_procfile
+from python_buildpack.launch.server_commands import listening_options, served_module
 from python_buildpack.managers import FALLBACKS, MANAGERS, how_to_add
 from python_buildpack.settings import read_settings
 
@@ -599,7 +600,7 @@ def test_documented_servers() -> None:
 )
 def test_listening_options(command: str, options: str) -> None:
     """For servers that plainly listen for nobody but the container."""
-    assert servers.listening_options(command.split()) == options
+    assert listening_options(command.split()) == options
 
 
 @pytest.mark.parametrize(
@@ -622,4 +623,4 @@ def test_listening_options(command: str, options: str) -> None:
 )
 def test_served_module(command: str, module: str) -> None:
     """Only where the command says it for sure."""
-    assert servers.served_module(command.split()) == module
+    assert served_module(command.split()) == module

@@ -7,7 +7,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from python_buildpack.in_image.launch_variables import ALCHEMY_URLS
-from python_buildpack.launch.processes import launch_environment
+from python_buildpack.launch.environment import launch_environment
 from python_buildpack.runtime.releases import DEFAULT_MINOR, builtin_support
 from python_buildpack.settings import markdown_table
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from tests.unit.test_versions import LIST, Row, solve
 
 from python_buildpack.errors import UserError
+from python_buildpack.runtime.poetry_constraint import translate_poetry
 from python_buildpack.runtime.releases import builtin_list
 from python_buildpack.runtime.version_syntax import (
     Source,
     parse_poetry,
     parse_request,
-    translate_poetry,
 )
 from python_buildpack.runtime.versions import Requests, Target, resolve
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +19,12 @@ from cnb.layers import (
 )
 from python_buildpack import errors, layers
 from python_buildpack.app.files import AppFiles
-from python_buildpack.execute import Workshop
-from python_buildpack.kept_trees import keep_tree, restore_tree
 from python_buildpack.layers import NltkDataKey
 from python_buildpack.log import Log
 from python_buildpack.redact import redact, without_tokens
+from python_buildpack.workshop import Workshop
 
+# What a build that changes nothing does not need is imported where it is used.
 if TYPE_CHECKING:
     from python_buildpack.app_steps.nltk_index import NltkIndex
 
@@ -80,6 +78,10 @@ def provide_nltk_data(shop: Workshop, packages: Mapping[str, str]) -> NltkDataKe
 @contextlib.contextmanager
 def lent_nltk_data(shop: Workshop, key: NltkDataKey) -> Iterator[None]:
     """The data in its place, for the steps that run the app; kept for the next time."""
+    import shutil
+
+    from python_buildpack.kept_trees import keep_tree, restore_tree
+
     place = data_dir(shop)
     present = place.is_dir()
     kept = kept_nltk_data(shop, key)
@@ -116,7 +118,7 @@ def _download(shop: Workshop, key: NltkDataKey) -> dict[str, str]:
     """Put the data into its place; each package's checksum."""
     from python_buildpack.app_steps.nltk_index import wanted_packages
     from python_buildpack.fetch import download
-    from python_buildpack.packages.index_access import with_netrc
+    from python_buildpack.packages.credentials import with_netrc
     from python_buildpack.runtime.mirrors import replaced_url
 
     environ = with_netrc(shop.context.environ, shop.sources, shop.work_dir)
@@ -172,6 +174,7 @@ def read_index(
 
 def _unzip(archive: Path) -> None:
     """Unpack beside it and remove it. Raises `UserError` for what would lie elsewhere."""
+    import stat
     import zipfile
 
     try:

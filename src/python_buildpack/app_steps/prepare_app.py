@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,37 +11,26 @@ from typing import TYPE_CHECKING
 from python_buildpack.app_steps.app_modules import app_modules
 from python_buildpack.app_steps.environment import app_environment
 from python_buildpack.app_steps.hooks import POST_COMPILE, PRE_COMPILE, find_hook, run_hook
-from python_buildpack.app_steps.nltk_data import (
-    VARIABLE,
-    data_dir,
-    kept_nltk_data,
-    lent_nltk_data,
-    provide_nltk_data,
-)
-from python_buildpack.app_steps.transient import keep_packages, kept_packages, lent_packages
+from python_buildpack.app_steps.nltk_data import VARIABLE, data_dir, provide_nltk_data
 from python_buildpack.byte_code import compile_modules
 from python_buildpack.describe.summary import plural
-from python_buildpack.execute import (
-    Workshop,
-    keep_runtime,
-    keeps_runtime,
-    kept_archive,
-    kept_runtime,
-    lent_interpreter,
-)
 from python_buildpack.managers import how_to_add
 from python_buildpack.packages.time_zones import user_of_time_zones
 from python_buildpack.packages.tools import PIP_CACHE, UV_CACHE
 from python_buildpack.runtime.versions import minor_of
+from python_buildpack.workshop import Workshop
 
 _SHOWN = 3  # of files that are no Python
 
+# What a build that changes nothing does not need is imported where it is used.
 if TYPE_CHECKING:
     from python_buildpack.app_steps.django_static import DjangoProject
 
 
 def run_pre_compile(shop: Workshop, hook: Path) -> None:
     """Before anything is installed, so that it can still change what will be."""
+    from python_buildpack.lent_python import lent_interpreter
+
     with lent_interpreter(shop):
         environ = app_environment(
             shop.context.environ, str(shop.project.root), (f"{shop.python_dir}/bin",), {}
@@ -64,16 +52,13 @@ def prepare_app(shop: Workshop, packages: Mapping[str, str]) -> None:
     runs_app = django is not None or hook is not None
     compiles = bool(modules) and not _compiles_itself(shop.plan.release.version)
     needs_python = runs_app or compiles or find_hook(root, PRE_COMPILE) is not None
+    kept: set[Path] = set()
     with contextlib.ExitStack() as lent:
-        if runs_app:
-            python = lent.enter_context(lent_packages(shop))
-            keep_packages(shop)
-            if nltk:
-                lent.enter_context(lent_nltk_data(shop, nltk))
-        elif needs_python:
-            python = lent.enter_context(lent_interpreter(shop))
-        if needs_python and keeps_runtime(shop):
-            keep_runtime(shop)
+        if needs_python:
+            from python_buildpack.app_steps.transient import lent_to_steps
+
+            steps = lent_to_steps(shop, nltk, runs_app=runs_app)
+            python, kept = lent.enter_context(steps)
         if runs_app:
             environ = _with_packages(shop, {VARIABLE: str(data_dir(shop))} if nltk else {})
             if django is not None:
@@ -85,15 +70,9 @@ def prepare_app(shop: Workshop, packages: Mapping[str, str]) -> None:
                 modules = list(app_modules(shop.context.app_dir)) if modules else []
         if modules:
             _compile(shop, modules, python if compiles else Path(sys.executable))
-    _forget_others(
-        shop,
-        {
-            *([kept_packages(shop)] if runs_app else []),
-            *([kept_runtime(shop)] if needs_python else []),
-            *([kept_nltk_data(shop, nltk)] if runs_app and nltk else []),
-            *(_downloads(shop) if shop.settings.keep_downloads else []),
-        },
-    )
+    if shop.settings.keep_downloads:
+        kept |= {shop.kept_archive, shop.kept_dir / UV_CACHE, shop.kept_dir / PIP_CACHE}
+    _forget_others(shop, kept)
 
 
 def _hint_at_time_zones(shop: Workshop, packages: Mapping[str, str], modules: list[str]) -> None:
@@ -146,7 +125,7 @@ def _compile(shop: Workshop, modules: list[str], python: Path) -> None:
     # Sources that are replaced while the app runs must be looked at.
     checked = shop.settings.live_reload
     with shop.log.telling(lambda: f"{plural(len(modules), 'module')} of the app to compile"):
-        _, output = compile_modules(python, modules, shop.work_dir / "modules", checked=checked)
+        _, output = compile_modules(python, modules, checked=checked)
     broken = [line.split("\0") for line in sorted(output.splitlines()) if line.count("\0") == 2]
     if broken:
         top = f"{shop.context.app_dir}/"
@@ -168,10 +147,8 @@ def _forget_others(shop: Workshop, kept: set[Path]) -> None:
             if path in kept:
                 continue
             if path.is_dir():
+                import shutil
+
                 shutil.rmtree(path)
             else:
                 path.unlink()
-
-
-def _downloads(shop: Workshop) -> list[Path]:
-    return [kept_archive(shop), shop.kept_dir / UV_CACHE, shop.kept_dir / PIP_CACHE]

@@ -10,11 +10,39 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from cnb.layers import read_layer_metadata
 from python_buildpack import layers
-from python_buildpack.execute import Workshop, lent_interpreter, make_install, read_venv_metadata
+from python_buildpack.app_steps.nltk_data import kept_nltk_data, lent_nltk_data
 from python_buildpack.kept_trees import keep_tree, restore_tree
-from python_buildpack.packages import venv
+from python_buildpack.layers import NltkDataKey
+from python_buildpack.lent_python import keep_runtime, keeps_runtime, kept_runtime, lent_interpreter
+from python_buildpack.workshop import Workshop
+
+
+@contextlib.contextmanager
+def lent_to_steps(
+    shop: Workshop, nltk: NltkDataKey | None, *, runs_app: bool
+) -> Iterator[tuple[Path, set[Path]]]:
+    """What the app's steps need: the interpreter, and to run the app its packages and NLTK's data.
+
+    Also the files in which all of it is kept for later builds.
+    """
+    kept = {kept_runtime(shop)}
+    with contextlib.ExitStack() as lent:
+        if runs_app:
+            python = lent.enter_context(lent_packages(shop))
+            keep_packages(shop)
+            kept.add(kept_packages(shop))
+            if nltk:
+                lent.enter_context(lent_nltk_data(shop, nltk))
+                kept.add(kept_nltk_data(shop, nltk))
+        else:
+            python = lent.enter_context(lent_interpreter(shop))
+        if keeps_runtime(shop):
+            keep_runtime(shop)
+        yield python, kept
 
 
 @contextlib.contextmanager
@@ -58,9 +86,15 @@ def keep_packages(shop: Workshop) -> None:
             keep_tree(shop.venv_dir, kept, byte_code=False)
 
 
+def read_venv_metadata(shop: Workshop) -> dict[str, Any]:
+    """The `[metadata]` of the `venv` layer as it is by now: restored, or written by this build."""
+    return read_layer_metadata(shop.context.layers_dir, layers.VENV) or {}
+
+
 def _install_again(shop: Workshop, interpreter: Path) -> None:
     """The image's packages once more, where nothing is kept (a cleared cache, or none at all)."""
-    from python_buildpack.packages import installer
+    from python_buildpack.make_venv import make_install
+    from python_buildpack.packages import installer, venv  # only where the cache was cleared
 
     shop.log.info("Installing the packages for this build's steps: the cache does not hold them")
     metadata = read_venv_metadata(shop)

@@ -9,17 +9,13 @@ from typing import Any
 
 from cnb.launch import Label, Slice, write_build_toml, write_launch_toml
 from python_buildpack import layers
-from python_buildpack.app.django_project import SETTINGS_VARIABLE
-from python_buildpack.app.facts import read_app_facts
-from python_buildpack.app.files import AppFiles
 from python_buildpack.describe.report import Image, LayerFacts, as_label, image_report
 from python_buildpack.describe.summary import about_size, summary
-from python_buildpack.execute import Workshop
 from python_buildpack.launch.processes import LaunchInputs, needs_facts, plan_launch
-from python_buildpack.launch.servers import served_module
+from python_buildpack.launch.server_commands import served_module
 from python_buildpack.managers import how_to_add
-from python_buildpack.packages.venv import site_packages
 from python_buildpack.presence import exists
+from python_buildpack.workshop import Workshop
 
 _PROVIDED = frozenset({"python", "venv"})
 
@@ -75,6 +71,10 @@ def _launch_inputs(shop: Workshop, packages: Mapping[str, str]) -> LaunchInputs:
     project, settings = shop.project, shop.settings
     facts = None
     if needs_facts(project.procfile, settings.live_reload):
+        from python_buildpack.app.django_project import SETTINGS_VARIABLE
+        from python_buildpack.app.facts import read_app_facts
+        from python_buildpack.app.files import AppFiles
+
         facts = read_app_facts(
             AppFiles(project.root, shop.context.app_dir),
             shop.context.environ.get(SETTINGS_VARIABLE, ""),
@@ -115,6 +115,8 @@ def _may_be_there(shop: Workshop, module: str) -> bool:
         return True
     if not exists(shop.venv_dir / "bin"):
         return True  # reused: its packages are not at hand
+    from python_buildpack.packages.venv import site_packages  # most builds reuse them
+
     site = site_packages(shop.venv_dir)
     # Path files lead to projects elsewhere.
     return exists(site / top) or any(site.glob(f"{top}.*")) or any(site.glob("*.pth"))

@@ -1,38 +1,28 @@
-"""Procfile, or what the app is found to be -> the image's processes and environment. Pure."""
+"""Procfile, or what the app is found to be -> the image's processes. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from cnb.launch import Process, is_process_type
-from cnb.layers import EnvFile
-from python_buildpack.app.facts import AppFacts, Application
-from python_buildpack.app.meanings import ASGI, SCRIPT, WSGI
-from python_buildpack.launch import servers
+from cnb.launch import Process
 from python_buildpack.launch.procfile import (
     ProcfileEntry,
     accepts_arguments,
     direct_words,
     is_assignment,
 )
+from python_buildpack.launch.server_commands import listening_options, served_module
+
+# What a build that changes nothing does not need is imported where it is used.
+if TYPE_CHECKING:
+    from python_buildpack.app.facts import AppFacts
 
 # Below the venv layer: where the launch wrapper lies.
 WRAPPER = "pycnb/launch_wrapper.py"
 WEB = "web"
 RELOAD = "reload"
-_TITLES = {
-    "django": "Django",
-    "fastapi": "FastAPI",
-    "flask": "Flask",
-    "gradio": "Gradio",
-    "litestar": "Litestar",
-    "quart": "Quart",
-    "starlette": "Starlette",
-    "streamlit": "Streamlit",
-}
-
-
 # Programs that Procfiles name -> the packages that have them.
 _PACKAGES = {
     **{
@@ -82,7 +72,7 @@ class LaunchPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Planned:
+class Planned:
     """A process before its default is known. `words` is None where a shell starts it."""
 
     type: str
@@ -93,38 +83,11 @@ class _Planned:
 
 
 @dataclass(kw_only=True)
-class _Notes:
+class Notes:
+    """What the user should read, collected on the way."""
+
     warnings: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
-
-
-def launch_environment(venv_dir: str, app_dir: str, gunicorn: str) -> tuple[EnvFile, ...]:
-    """Defaults for every process: what the user sets wins.
-
-    `gunicorn` is its version where it is installed, else empty.
-    """
-    # Workers' heartbeat files need a place that is writable in a read-only container.
-    options = "--access-logfile - --worker-tmp-dir /dev/shm"
-    if servers.has_control_socket(gunicorn):
-        # The home directory is read-only, too.
-        options += " --no-control-socket"
-    defaults = {
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONFAULTHANDLER": "1",
-        "LANG": "C.UTF-8",
-        "VIRTUAL_ENV": venv_dir,
-        "PORT": "8080",
-        "GUNICORN_CMD_ARGS": options,
-        "FORWARDED_ALLOW_IPS": "*",
-    }
-    files = [
-        EnvFile(name=name, value=value, action="default", scope="launch")
-        for name, value in defaults.items()
-    ]
-    files.append(
-        EnvFile(name="PYTHONPATH", value=app_dir, action="append", delim=":", scope="launch")
-    )
-    return tuple(files)
 
 
 def needs_facts(procfile: Sequence[ProcfileEntry] | None, live_reload: bool) -> bool:
@@ -134,11 +97,13 @@ def needs_facts(procfile: Sequence[ProcfileEntry] | None, live_reload: bool) -> 
 
 def plan_launch(given: LaunchInputs) -> LaunchPlan:
     """The Procfile's processes; without one, those that are clear from the app and its packages."""
-    notes = _Notes()
+    notes = Notes()
     if given.procfile:
         planned = [_of_procfile(entry, given, notes) for entry in given.procfile]
     else:
-        planned = _inferred(given, notes)
+        from python_buildpack.launch.inferred import inferred_processes
+
+        planned = inferred_processes(given, notes)
     types = [one.type for one in planned]
     default = WEB if WEB in types else types[0] if len(types) == 1 else None
     if default is None and types:
@@ -147,7 +112,9 @@ def plan_launch(given: LaunchInputs) -> LaunchPlan:
             f"--entrypoint {types[0]}"
         )
     if given.live_reload and RELOAD not in types:
-        reload = _reload(planned, given, notes)
+        from python_buildpack.launch.inferred import reload_process
+
+        reload = reload_process(planned, given, notes)
         planned += [reload] if reload else []
     return LaunchPlan(
         processes=tuple(
@@ -165,12 +132,12 @@ def plan_launch(given: LaunchInputs) -> LaunchPlan:
     )
 
 
-def _of_procfile(entry: ProcfileEntry, given: LaunchInputs, notes: _Notes) -> _Planned:
+def _of_procfile(entry: ProcfileEntry, given: LaunchInputs, notes: Notes) -> Planned:
     words = direct_words(entry.command)
     if words is not None:
         if complaint := _complaint(words, given) or _unreachable(entry.type, words):
             notes.warnings.append(f"Procfile line {entry.line}: {complaint}")
-        return _direct(entry.type, words, given, shown=entry.command)
+        return direct(entry.type, words, given, shown=entry.command)
     notes.warnings.append(
         f"Procfile line {entry.line}: {entry.type} is started by `sh`, so the run image must have "
         "a shell. Plain words and variables need none."
@@ -179,7 +146,7 @@ def _of_procfile(entry: ProcfileEntry, given: LaunchInputs, notes: _Notes) -> _P
     if accepts_arguments(text):
         # Arguments that the user adds at launch are the shell's "$@".
         text = f'{text} "$@"'
-    return _Planned(
+    return Planned(
         type=entry.type,
         words=None,
         shown=entry.command,
@@ -200,7 +167,7 @@ def _complaint(words: Sequence[str], given: LaunchInputs) -> str:
 
         if close := difflib.get_close_matches(program, _PACKAGES, 1, 0.85):
             return f"there is no {program}: did you mean {close[0]}?"
-    if (module := servers.served_module(words)) in given.absent:
+    if (module := served_module(words)) in given.absent:
         return f"neither the app nor its packages have a module {module}."
     absent = next((word for word in words if word in given.absent), None)
     return f"there is no {absent} in the app." if absent else ""
@@ -208,7 +175,7 @@ def _complaint(words: Sequence[str], given: LaunchInputs) -> str:
 
 def _unreachable(kind: str, words: Sequence[str]) -> str:
     """Why nobody would get an answer, where that is plain."""
-    options = servers.listening_options(words) if kind == WEB else ""
+    options = listening_options(words) if kind == WEB else ""
     if not options:
         return ""
     return (
@@ -217,14 +184,15 @@ def _unreachable(kind: str, words: Sequence[str]) -> str:
     )
 
 
-def _direct(
+def direct(
     kind: str,
     words: tuple[str, ...],
     given: LaunchInputs,
     working_dir: str = "",
     shown: str | None = None,
-) -> _Planned:
-    return _Planned(
+) -> Planned:
+    """A process without a shell."""
+    return Planned(
         type=kind,
         words=words,
         shown=shown or " ".join(words).replace("?=", "="),
@@ -245,125 +213,3 @@ def _place(folder: str, given: LaunchInputs) -> str | None:
     """The directory to start in; None for what was uploaded, where the launcher starts anyway."""
     place = f"{given.root}/{folder}" if folder else given.root
     return None if place == given.app_dir else place
-
-
-def _inferred(given: LaunchInputs, notes: _Notes) -> list[_Planned]:
-    facts = given.facts or AppFacts()
-    planned = []
-    if facts.project in given.packages:
-        for name in facts.scripts:
-            if is_process_type(name):
-                planned.append(_direct(name, (name,), given))
-            else:
-                notes.warnings.append(f"[project.scripts]: {name!r} cannot be a process type")
-    types = {one.type for one in planned}
-    if WEB not in types:
-        planned += _inferred_web(facts, given, notes)
-    stem = given.script.rpartition("/")[2].removesuffix(".py")
-    if not planned and is_process_type(stem):
-        planned.append(_direct(stem, ("python", given.script), given))
-    if not planned and not notes.notices and not notes.warnings:
-        notes.warnings.append(
-            "No Procfile, and no web app was recognised: the image has no default process. "
-            "To add one, commit a Procfile with the line: web: <command>"
-        )
-    return planned
-
-
-def _inferred_web(facts: AppFacts, given: LaunchInputs, notes: _Notes) -> list[_Planned]:
-    candidates = applications(facts, given.packages)
-    if not candidates:
-        _say_what_is_missing(facts, given, notes)
-        return []
-    found = _servable(candidates, given.packages)
-    title = _TITLES[candidates[0].framework]
-    if found is None:
-        server = servers.USUAL_SERVER[candidates[0].interface]
-        notes.warnings.append(
-            f"{title} was found ({candidates[0].target}), but no server to run it in production. "
-            f"{given.how_to_add.format(package=server)}"
-        )
-        return []
-    application, words = found
-    what = application.path if application.interface == SCRIPT else application.target
-    notes.notices.append(f"Found {title}: {what}")
-    if candidates[0].interface == ASGI and application.interface == WSGI:
-        notes.notices.append(
-            f"The settings name ASGI_APPLICATION, but no ASGI server is installed: {title} is "
-            f"served by WSGI. {given.how_to_add.format(package=servers.USUAL_SERVER[ASGI])}"
-        )
-    return [_direct(WEB, _importable(application, words, given), given, application.working_dir)]
-
-
-def _say_what_is_missing(facts: AppFacts, given: LaunchInputs, notes: _Notes) -> None:
-    missing = next((one for one in facts.applications), None)
-    if missing is not None:
-        notes.notices.append(
-            f"{missing.path} uses {_TITLES[missing.framework]}, which is not installed. "
-            f"{given.how_to_add.format(package=missing.framework)}"
-        )
-
-
-def applications(facts: AppFacts, packages: Mapping[str, str]) -> tuple[Application, ...]:
-    """What could be served, the likeliest first: its framework is installed."""
-    found: list[Application] = []
-    django = facts.django
-    if django is not None and "django" in packages:
-        targets = ((WSGI, django.wsgi), (ASGI, django.asgi))
-        for interface, target in reversed(targets) if django.declares_asgi else targets:
-            if target is not None:
-                module, _, name = target.partition(":")
-                found.append(
-                    Application(
-                        framework="django",
-                        interface=interface,
-                        path=f"{django.directory}/manage.py".removeprefix("/"),
-                        module=module,
-                        name=name,
-                        working_dir=django.directory,
-                    )
-                )
-    return (*found, *(one for one in facts.applications if one.framework in packages))
-
-
-def _servable(
-    candidates: Sequence[Application], packages: Mapping[str, str]
-) -> tuple[Application, tuple[str, ...]] | None:
-    """The first application, of the likeliest framework, for which there is a server."""
-    for application in candidates:
-        if application.framework == candidates[0].framework:
-            words = servers.command(application, packages)
-            if words is not None:
-                return application, words
-    return None
-
-
-def _importable(
-    application: Application, words: tuple[str, ...], given: LaunchInputs
-) -> tuple[str, ...]:
-    """The words, with the directory of the app's packages on the module path if it must be."""
-    installed = given.facts is not None and given.facts.project in given.packages
-    if not application.import_dir or installed:
-        return words
-    return (f"PYTHONPATH={given.root}/{application.import_dir}:${{PYTHONPATH}}", *words)
-
-
-def _reload(planned: Sequence[_Planned], given: LaunchInputs, notes: _Notes) -> _Planned | None:
-    """The web process with the server's own reloader; else the app with whatever reloads it."""
-    web = next((one for one in planned if one.type == WEB), None)
-    words = servers.reloading(web.words) if web and web.words else None
-    if web is not None and words is not None:
-        return replace(_direct(RELOAD, words, given), working_dir=web.working_dir)
-    candidates = applications(given.facts or AppFacts(), given.packages)
-    for application in candidates:
-        served = servers.command(application, given.packages)
-        own = served and servers.reloading(served)
-        words = own or servers.development_server(application)
-        if words is not None:
-            words = _importable(application, words, given)
-            return _direct(RELOAD, words, given, application.working_dir)
-    notes.warnings.append(
-        "BP_LIVE_RELOAD_ENABLED is set, but there is no reload process: "
-        + (f"nothing is known to reload `{web.shown}`" if web else "there is no web process")
-    )
-    return None

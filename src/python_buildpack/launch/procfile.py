@@ -33,7 +33,7 @@ _SHELL_WORDS = frozenset(
     ]
 )
 # After these a command cannot go on with more arguments.
-_ENDS = re.compile(r"(?:[;&|(){}\\<>]|(?:^|[\s;])(?:fi|done|esac))$")
+_ENDS = r"(?:[;&|(){}\\<>]|(?:^|[\s;])(?:fi|done|esac))$"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ def is_assignment(word: str) -> bool:
 
 def accepts_arguments(command: str) -> bool:
     """Whether `"$@"` can be added to a shell command: it ends with a command and its words."""
-    return _ENDS.search(command) is None
+    return re.search(_ENDS, command) is None
 
 
 def _split(command: str) -> list[tuple[str, str]] | None:

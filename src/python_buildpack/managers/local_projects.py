@@ -19,9 +19,9 @@ from python_buildpack.redact import without_credentials
 _BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 _LINTERS = frozenset({"black", "coverage", "isort", "mypy", "pyright", "pytest", "ruff", "tox"})
 # Requirements that a build reads from elsewhere; prose changes often, and is no requirement.
-_NAMED = re.compile(rb"[\w./-]+\.(?:txt|in)\b")
-_PROSE = re.compile(r"(?i)(^|/)(readme|licen[cs]e|change|history|news|authors|notice|copying)")
-_EXTENSION = re.compile(rb"ext_modules|Extension\(|cffi|Cython|maturin|mesonpy|scikit_build")
+_NAMED = rb"[\w./-]+\.(?:txt|in)\b"
+_PROSE = r"(?i)(^|/)(readme|licen[cs]e|change|history|news|authors|notice|copying)"
+_EXTENSION = rb"ext_modules|Extension\(|cffi|Cython|maturin|mesonpy|scikit_build"
 
 
 def root_project(
@@ -89,11 +89,11 @@ def named_files(root: Path) -> tuple[str, ...]:
     for build_file in _BUILD_FILES:
         path = root / build_file
         if is_file(path):
-            found.update(os.fsdecode(word) for word in _NAMED.findall(path.read_bytes()))
+            found.update(os.fsdecode(word) for word in re.findall(_NAMED, path.read_bytes()))
     return tuple(
         name
         for name in sorted(os.path.normpath(name) for name in found)
-        if not name.startswith(("/", "..")) and not _PROSE.search(name) and is_file(root / name)
+        if not name.startswith(("/", "..")) and not re.search(_PROSE, name) and is_file(root / name)
     )
 
 
@@ -133,7 +133,7 @@ def _prune(folders: list[str]) -> bool:
 def has_extensions(root: Path) -> bool:
     """Whether a project's build files speak of compiled modules."""
     paths = (root / name for name in ("setup.py", "pyproject.toml"))
-    return any(is_file(path) and _EXTENSION.search(path.read_bytes()) for path in paths)
+    return any(is_file(path) and re.search(_EXTENSION, path.read_bytes()) for path in paths)
 
 
 @contextlib.contextmanager

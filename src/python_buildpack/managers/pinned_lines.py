@@ -7,8 +7,6 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from urllib.parse import quote
 
-from packaging.markers import Marker
-from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from python_buildpack.presence import exists
@@ -23,7 +21,7 @@ def normal_name(name: str) -> str:
     """A distribution's name in its one spelling (PEP 503)."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"has a name that none can have: {name!r}")
-    return canonicalize_name(name)
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def pinned(name: str, version: str, marker: str = "", hashes: Iterable[str] = ()) -> str:
@@ -49,7 +47,10 @@ def editable(project: Path, marker: str = "") -> str:
 
 
 def _line(requirement: str, marker: str, hashes: Iterable[str]) -> str:
-    marker = str(Marker(marker)) if marker else ""
+    if marker:
+        from packaging.markers import Marker
+
+        marker = str(Marker(marker))
     options = []
     for one in hashes:
         if not _HASH.fullmatch(one):

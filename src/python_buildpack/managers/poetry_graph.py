@@ -17,7 +17,7 @@ from packaging.version import Version
 from python_buildpack.managers.lock_fields import Fields
 from python_buildpack.managers.pinned_lines import normal_name
 from python_buildpack.managers.python_spans import PythonSpans
-from python_buildpack.runtime.version_syntax import translate_poetry
+from python_buildpack.runtime.poetry_constraint import translate_poetry
 
 _ROUNDS = 20
 _DIRECT = ("git", "path", "file", "url")

@@ -14,7 +14,6 @@ from packaging.version import InvalidVersion, Version
 
 from python_buildpack import errors
 from python_buildpack.app.files import AppFiles
-from python_buildpack.managers import poetry_graph
 from python_buildpack.managers.declaration import Declaration, Index, InstallSet
 from python_buildpack.managers.local_projects import (
     digest_lines,
@@ -213,6 +212,8 @@ def _markers_of_graph(
     machine: Mapping[str, str],
 ) -> list[str | None]:
     """The same for formats before 2.1, whose packages name no groups."""
+    from python_buildpack.managers import poetry_graph  # newer locks do without
+
     poetry = _poetry(manifest)
     root = list(poetry_graph.read_edges(poetry.table("dependencies")))
     for name in poetry.table("group").values:

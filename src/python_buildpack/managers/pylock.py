@@ -21,7 +21,6 @@ ADD_PACKAGE = "Require it where the lock is made from, and lock again: {package}
 SETTINGS = ("BP_PYTHON_GROUPS", "BP_PYTHON_EXTRAS", "BP_PYLOCK")
 FILE = "pylock.toml"
 REPAIR = "the tool that made it"
-_NAMED = re.compile(r"pylock\.([^.]+)\.toml")
 _STRONG = frozenset({"sha256", "sha384", "sha512"})
 
 
@@ -31,7 +30,12 @@ def found(names: Collection[str], settings: Settings) -> tuple[str, ...]:
         return tuple(name for name in _spellings(settings.pylock) if name in names)
     if FILE in names:
         return (FILE,)
-    return tuple(sorted(name for name in names if _NAMED.fullmatch(name)))
+    return tuple(sorted(name for name in names if _is_named(name)))
+
+
+def _is_named(name: str) -> bool:
+    words = name.split(".")
+    return len(words) == 3 and words[0] == "pylock" and words[1] != "" and words[2] == "toml"
 
 
 def _spellings(pylock: str) -> tuple[str, str]:
@@ -42,7 +46,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
     """Raises `UserError` for a file that is no valid lock, or lacks a hash."""
     names = found(files.names, settings)
     if len(names) != 1:
-        known = sorted(name for name in files.names if name == FILE or _NAMED.fullmatch(name))
+        known = sorted(name for name in files.names if name == FILE or _is_named(name))
         raise errors.pylock_which(settings.pylock, known)
     name = names[0]
     table = files.toml(name)

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from packaging.markers import Marker
-
 # Where the apps run. What else a marker may ask for is the machine's own (`os.uname`).
 LINUX = {
     "os_name": "posix",
@@ -56,6 +54,8 @@ class PythonSpans:
         return known
 
     def _evaluate(self, marker: str, extras: frozenset[str]) -> tuple[bool, ...]:
+        from packaging.markers import Marker
+
         several = {"==": "in", "!=": "not in"}
         parsed = Marker(_EXTRA.sub(lambda found: f"{found[2]} {several[found[1]]} extras", marker))
         return tuple(

@@ -203,13 +203,9 @@ def read_requirements(files: AppFiles, roots: Sequence[str]) -> Requirements:
 
 
 def names_with_hash(lines: Iterable[str]) -> frozenset[str]:
-    """The names of the requirement lines that state a hash themselves."""
-    found = [_NAME.match(line) for line in lines if "sha256=" in line or "--hash" in line]
-    if not found:
-        return frozenset()
-    from packaging.utils import canonicalize_name
-
-    return frozenset(canonicalize_name(name[0]) for name in found if name)
+    """The names (PEP 503) of the requirement lines that state a hash themselves."""
+    named = (_NAME.match(line) for line in lines if "sha256=" in line or "--hash" in line)
+    return frozenset(re.sub(r"[-_.]+", "-", name[0]).lower() for name in named if name)
 
 
 def _local_path(target: str) -> str:

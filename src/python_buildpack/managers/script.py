@@ -24,7 +24,7 @@ else:
 NAME = "script"
 ADD_PACKAGE = 'Add this line to the dependencies in the script\'s metadata: "{package}",'
 SETTINGS = ("BP_PYTHON_SCRIPT",)
-_WORD = re.compile(rb"[\w./-]+\.py\b")
+_WORD = rb"[\w./-]+\.py\b"
 
 
 def found(names: Collection[str], settings: Settings) -> tuple[str, ...]:
@@ -65,7 +65,7 @@ def own_metadata(files: AppFiles, settings: Settings) -> tuple[str, dict[str, An
 
 def procfile_scripts(files: AppFiles) -> list[str]:
     """The scripts in the app that the Procfile's commands name."""
-    words = dict.fromkeys(_WORD.findall(files.data("Procfile")))
+    words = dict.fromkeys(re.findall(_WORD, files.data("Procfile")))
     names = [posixpath.normpath(word.decode(errors="replace")) for word in words]
     return [
         name for name in names if not name.startswith(("/", "..")) and is_file(files.root / name)

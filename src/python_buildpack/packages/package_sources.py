@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from cnb.bindings import Binding
 from python_buildpack import errors
-from python_buildpack.managers.declaration import Index
 from python_buildpack.packages.pip_config import config_files, is_true, read_pip_options
 from python_buildpack.presence import is_file
 from python_buildpack.redact import without_tokens
@@ -63,7 +62,6 @@ _UV_SETTINGS = frozenset(
     ]
 )
 _NAMED = re.compile(r"(?:UV_INDEX|POETRY_HTTP_BASIC)_(\w+)_(USERNAME|PASSWORD)")
-_VARIABLE = re.compile(r"'?\$\{(\w+)\}'?|\$([A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,8 +186,8 @@ def read_package_sources(
         if name not in _PLACES and name != "trusted-host"
     }
     return PackageSources(
-        index=_with_named(candidates[0], named) if candidates else None,
-        extra_indexes=tuple(dict.fromkeys(_with_named(source, named) for source in extra)),
+        index=with_named(candidates[0], named) if candidates else None,
+        extra_indexes=tuple(dict.fromkeys(with_named(source, named) for source in extra)),
         find_links=tuple(dict.fromkeys(links)),
         no_index=no_index,
         trusted_hosts=tuple(dict.fromkeys(trusted)),
@@ -205,84 +203,6 @@ def read_package_sources(
         ),
         warnings=warnings,
     )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class AppIndexes:
-    """The index of an app, those beside it, and by name those that serve certain packages alone.
-
-    `unverified` are hosts whose certificates may be any.
-    """
-
-    index: Source | None = None
-    extra: tuple[Source, ...] = ()
-    pinned: Mapping[str, Source] = field(default_factory=dict)
-    unverified: tuple[str, ...] = ()
-
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        index = (self.index,) if self.index else ()
-        return (*index, *self.extra, *self.pinned.values())
-
-
-def app_indexes(
-    sources: PackageSources,
-    indexes: Iterable[Index],
-    environ: Mapping[str, str],
-    pinned: Collection[str] = (),
-) -> AppIndexes:
-    """What serves an app whose lock or manifest names `indexes`; `pinned` are names among them.
-
-    A configured index takes the place of the public one and of the app's default ones; the others
-    stay. Raises `UserError` for a variable in a URL that is not set.
-    """
-    if sources.no_index:
-        return AppIndexes(index=sources.index, extra=sources.extra_indexes)
-    own = [
-        (index, _expanded(index, sources.named, environ))
-        for index in indexes
-        if sources.index is None or not index.default
-    ]
-    default = next((source for index, source in own if index.default), sources.index)
-    others = [source for index, source in own if source is not default and index.name not in pinned]
-    return AppIndexes(
-        index=default,
-        extra=tuple(dict.fromkeys((*others, *sources.extra_indexes))),
-        pinned={index.name: source for index, source in own if index.name in pinned},
-        unverified=tuple(
-            dict.fromkeys(source.authority for index, source in own if not index.verified)
-        ),
-    )
-
-
-def _expanded(
-    index: Index, named: Mapping[str, tuple[str, str]], environ: Mapping[str, str]
-) -> Source:
-    where = f"the index {index.name}" if index.name else "an index of the app"
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1] or match[2]
-        if name not in environ:
-            raise errors.index_variable_missing(where, name)
-        return environ[name]
-
-    def expand(text: str) -> str:
-        return _VARIABLE.sub(value, text)
-
-    scheme, separator, rest = index.url.partition("://")
-    authority, slash, path = rest.partition("/")
-    userinfo, at, host = authority.rpartition("@")
-    source = parse_source(where, expand(f"{scheme}{separator}{host}{slash}{path}"), index.name)
-    if at:
-        # The values of variables are not escaped; what the file itself holds is.
-        user, _, password = userinfo.partition(":")
-        source = Source(
-            url=source.url,
-            name=index.name,
-            user=_VARIABLE.sub(value, unquote(user)),
-            password=_VARIABLE.sub(value, unquote(password)),
-        )
-    return _with_named(source, named)
 
 
 def _parse(where: str, text: str) -> list[Source]:
@@ -324,7 +244,8 @@ def _normal(name: str) -> str:
     return re.sub(r"\W", "_", name).upper()
 
 
-def _with_named(source: Source, named: Mapping[str, tuple[str, str]]) -> Source:
+def with_named(source: Source, named: Mapping[str, tuple[str, str]]) -> Source:
+    """`source` with the credentials of its name, where it brings none."""
     found = named.get(_normal(source.name)) if source.name else None
     if found is None or source.user or source.password:
         return source

@@ -8,7 +8,7 @@ from pathlib import Path
 
 DATABASE = Path("/usr/share/zoneinfo")
 _PACKAGES = {"django": "Django", "apscheduler": "APScheduler", "tzlocal": "tzlocal"}
-_IMPORT = re.compile(rb"^[ \t]*(?:from|import)[ \t]+(?:backports\.)?zoneinfo\b", re.MULTILINE)
+_IMPORT = rb"(?m)^[ \t]*(?:from|import)[ \t]+(?:backports\.)?zoneinfo\b"
 
 
 def user_of_time_zones(
@@ -22,7 +22,7 @@ def user_of_time_zones(
             return shown
     for module in modules:
         try:
-            if _IMPORT.search(Path(module).read_bytes()):
+            if re.search(_IMPORT, Path(module).read_bytes()):
                 return Path(module).name
         except OSError:
             continue

@@ -19,8 +19,8 @@ _VERSION = re.compile(
     r"(?P<minor>[0-9]{1,3}\.[0-9]{1,4})"
     r"(?:\.(?P<patch>[0-9]{1,4}(?:(?:a|b|rc)[0-9]{1,3})?|\*))?(?P<threads>t?)"
 )
-_EXACTLY = re.compile(r"==\s*(?P<version>[0-9.]+(?:\.\*)?)")
-_INSIDE = re.compile(r"(?<![0-9.])3\.[0-9]{1,3}(?:\.[0-9]{1,3})?t?(?![0-9])")
+_EXACTLY = r"==\s*(?P<version>[0-9.]+(?:\.\*)?)"
+_INSIDE = r"(?<![0-9.])3\.[0-9]{1,3}(?:\.[0-9]{1,3})?t?(?![0-9])"
 _IMPLEMENTATIONS = (
     *("pypy", "graalpy", "graalpython", "jython", "ironpython", "micropython", "stackless"),
     *("pyston", "cinder", "activepython", "anaconda", "miniconda", "miniforge", "mambaforge"),
@@ -31,11 +31,6 @@ _NO_VERSION = frozenset(
         *("latest", "newest", "stable", "current", "default", "system", "lts", "any", "x", "*"),
         *("python", "cpython", "py"),
     ]
-)
-_POETRY_SEPARATOR = re.compile(r"(?<!^)(?<![\^~=>< ,]) *(?<!-)[, ](?!-) *(?!,|$)")
-_POETRY_ONE = re.compile(
-    r"(?P<operator>\^|~=|~|!=|>=|>|<=|<|==|=)?\s*v?(?P<version>[0-9][^\s,|]*|\*)",
-    re.IGNORECASE,
 )
 
 
@@ -122,6 +117,8 @@ def parse_poetry(text: str, source: Source) -> Request:
 
     Raises `UserError` for what Poetry does not understand either.
     """
+    from python_buildpack.runtime.poetry_constraint import translate_poetry
+
     try:
         ranges = translate_poetry(text)
     except ValueError:
@@ -131,50 +128,6 @@ def parse_poetry(text: str, source: Source) -> Request:
             str(source), text, "Poetry does not understand this constraint.", _fix(source, text)
         )
     return _normal(["" if one == "*" else one for one in ranges], text, source)
-
-
-def translate_poetry(text: str) -> tuple[str, ...]:
-    """Poetry's constraint as PEP 440 ranges, one of which must hold.
-
-    Raises `ValueError`. As poetry-core has it: `^` keeps the first number that is not zero, `~`
-    the first two, a bare version is exact.
-    """
-    if len(text) > _LONGEST:
-        raise ValueError("too long")
-    alternatives = []
-    for alternative in re.split(r"\s*\|\|?\s*", text.strip()):
-        alternative = alternative.rstrip(",").rstrip()
-        parts = _POETRY_SEPARATOR.split(alternative)
-        translated = [one for one in map(_translate_one, parts) if one != "*"]
-        alternatives.append(",".join(translated) or "*")
-    return tuple(alternatives)
-
-
-def _translate_one(text: str) -> str:
-    found = _POETRY_ONE.fullmatch(text.strip())
-    if found is None or (found["version"] == "*" and found["operator"]):
-        raise ValueError(text)
-    operator, version = found["operator"] or "==", found["version"]
-    if version == "*":
-        return "*"
-    if operator not in ("==", "=", "!="):
-        version = version.partition("+")[0]  # PEP 440 orders no local versions
-    if operator in ("^", "~"):
-        release = re.match(r"[0-9]{1,4}(\.[0-9]{1,4})*", version)
-        if release is None:
-            raise ValueError(text)
-        numbers = [int(number) for number in release[0].split(".")]
-        if operator == "~":
-            kept = min(2, len(numbers))
-        else:
-            kept = next((n for n, number in enumerate(numbers, 1) if number), len(numbers))
-        end = [*numbers[: kept - 1], numbers[kept - 1] + 1]
-        return f">={version},<{'.'.join(map(str, end))}"
-    if operator == "~=" and "." not in version:
-        return f">={version},<{int(version) + 1}"
-    if operator in (">", ">=", "<", "<="):
-        version = version.removesuffix(".*")
-    return ("==" if operator == "=" else operator) + version
 
 
 def _plain(text: str, source: Source, found: re.Match[str]) -> Request:
@@ -210,7 +163,7 @@ def _is_range(text: str) -> bool:
 
 def _normal(ranges: Sequence[str], text: str, source: Source) -> Request:
     """`==3.12.*` is the minor version, `==3.12.1` that version. Raises `ValueError`."""
-    if len(ranges) == 1 and (found := _EXACTLY.fullmatch(ranges[0].strip())):
+    if len(ranges) == 1 and (found := re.fullmatch(_EXACTLY, ranges[0].strip())):
         version = found["version"]
         if re.fullmatch(r"[0-9]{1,3}\.[0-9]{1,4}", version):
             version += ".0"  # PEP 440: a release is filled up with zeros
@@ -228,6 +181,8 @@ def _corrected(text: str) -> tuple[str, str]:
     if re.match(r"[0-9]", text):
         return "A range needs an operator: a bare version is none.", _as_range(text)
     if "^" in text or re.search(r"~(?!=)", text) or "|" in text:
+        from python_buildpack.runtime.poetry_constraint import translate_poetry
+
         hint = "This is Poetry's notation, not a PEP 440 range."
         try:
             ranges = translate_poetry(text)
@@ -277,7 +232,7 @@ def _mistake(text: str, source: Source, shown: str) -> errors.UserError:
 
 def _fix(source: Source, text: str) -> str:
     """The fix, with the version that is in `text` where there is one."""
-    found = _INSIDE.search(text[:_LONGEST])
+    found = re.search(_INSIDE, text[:_LONGEST])
     version = found[0] if found else DEFAULT_MINOR
     threads = "t" if "freethreaded" in text and not version.endswith("t") else ""
     return source.fixed(version + threads if not source.operator else version.rstrip("t"))
