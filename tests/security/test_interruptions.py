@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.lifecycle.conftest import BUILDER
 from tests.lifecycle.test_stop import is_alive
-from tests.managers.conftest import plain_environment, write_files
+from tests.managers.conftest import write_files
 from tests.managers.simple_index import SimpleIndex
 from tests.managers.wheel_factory import Distribution, source_files, write_wheel
+from tests.security.stand import Stand, tree_digest
 from tests.security.stopper_points import spread
 
 import local_platform
 import package
-from local_platform import APP_IMAGE, Workspace, create, creator_arguments, fresh, start_phase
+from local_platform import APP_IMAGE, create, creator_arguments, fresh, start_phase
 from oci_layout import read_image
 
 STOPPER = Path(__file__).with_name("stopper.py")
@@ -40,115 +39,12 @@ if os.environ.get("STOP_MARKER") and not pathlib.Path(os.environ["STOP_MARKER"])
 """
 
 
-def tree_digest(root: Path) -> dict[str, str]:
-    """What the lifecycle would export of a layers directory: name -> mode and bytes."""
-    found: dict[str, str] = {}
-    for path in sorted(root.rglob("*")):
-        name = str(path.relative_to(root))
-        if name.startswith("pip-cache/"):
-            continue  # no part of the image, and uv names things in it at random
-        if path.is_symlink():
-            found[name] = f"-> {path.readlink()}"
-        elif path.is_file():
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            found[name] = f"{path.stat().st_mode:o} {digest}"
-        else:
-            found[name] = "directory"
-    return found
-
-
-@dataclass
-class Stand:
-    """One app, one platform, and what an undisturbed build makes of it."""
-
-    space: Workspace
-    buildpack: Path
-    index: SimpleIndex
-    app: Path
-    previous: Path
-    steps: list[str] = field(default_factory=list)
-    tree: dict[str, str] = field(default_factory=dict)
-    image: str = ""
-
-    @property
-    def settings(self) -> dict[str, str]:
-        return {"PIP_INDEX_URL": self.index.url, "BP_LOG_LEVEL": "debug"}
-
-    @property
-    def temporary(self) -> Path:
-        return self.space.root / "tmp"
-
-    def environ(self, more: Mapping[str, str]) -> dict[str, str]:
-        """That of a build step."""
-        return {
-            **plain_environment(self.space.root / "home"),
-            "TMPDIR": str(self.temporary),
-            "CNB_BUILDPACK_DIR": str(self.buildpack),
-            "CNB_LAYERS_DIR": str(self.space.buildpack_layers),
-            "CNB_PLATFORM_DIR": str(self.space.root / "platform"),
-            "CNB_BP_PLAN_PATH": str(self.space.root / "plan.toml"),
-            "CNB_TARGET_OS": "linux",
-            **self.settings,
-            **more,
-        }
-
-    def start_afresh(self) -> None:
-        """No layers, no temporary files."""
-        self.index.requests.clear()
-        for folder in (self.space.buildpack_layers, self.temporary):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-
-    def without_packages(self) -> None:
-        """The runtime's layer is there, that of the packages is not."""
-        self.index.requests.clear()
-        for path in self.space.buildpack_layers.iterdir():
-            if not path.name.startswith("python"):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-    def command(self, point: int, number: int) -> list[str]:
-        """Build, stopped at a step."""
-        python = next((self.buildpack / "runtime" / "cpython" / "bin").glob("python3.*[0-9]"))
-        script = self.buildpack / "src" / "python_buildpack" / "__main__.py"
-        record = self.space.root / "steps"
-        return [str(python), "-I", str(STOPPER), str(script), str(record), str(point), str(number)]
-
-    def build(
-        self, command: list[str] | None = None, **more: str
-    ) -> subprocess.CompletedProcess[str]:
-        """One build in the directories as they are."""
-        return subprocess.run(
-            command or [str(self.buildpack / "bin" / "build")],
-            cwd=self.space.app,
-            env=self.environ(more),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-
-    def assert_mended(self) -> None:
-        """A build in the very same directories makes what an undisturbed one makes."""
-        done = self.build()
-        assert done.returncode == 0, done.stdout
-        assert tree_digest(self.space.buildpack_layers) == self.tree
-
-    def assert_image(self) -> None:
-        """So does one by the platform, with the previous image and its cache."""
-        shutil.rmtree(self.space.layout)
-        shutil.copytree(self.previous, self.space.layout, copy_function=_copy)
-        done = create(self.space, self.app, self.settings)
-        assert done.code == 0, done.log
-        assert read_image(self.space.layout, APP_IMAGE).digest == self.image
-
-
-def _copy(source: str, target: str) -> None:
-    """A layer, which nobody changes, is linked only."""
-    if Path(source).stat().st_size > 1_000_000:
-        os.link(source, target)
-    else:
-        shutil.copy2(source, target)
+def command(stand: Stand, point: int, number: int) -> list[str]:
+    """Build, stopped at a step."""
+    python = next((stand.buildpack / "runtime" / "cpython" / "bin").glob("python3.*[0-9]"))
+    script = stand.buildpack / "src" / "python_buildpack" / "__main__.py"
+    record = stand.space.root / "steps"
+    return [str(python), "-I", str(STOPPER), str(script), str(record), str(point), str(number)]
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +72,7 @@ def stand(
             index=index,
             app=app,
             previous=space.root / "previous",
+            settings={"PIP_INDEX_URL": index.url, "BP_LOG_LEVEL": "debug"},
         )
         done = create(space, app, stand.settings)
         assert done.code == 0, done.log
@@ -186,7 +83,7 @@ def stand(
         stand.image = read_image(space.layout, APP_IMAGE).digest
         fresh(space, app, stand.settings)
         stand.start_afresh()
-        built = stand.build(stand.command(0, 0))
+        built = stand.build(command(stand, 0, 0))
         assert built.returncode == 0, built.stdout
         stand.steps = (space.root / "steps").read_text().splitlines()
         stand.tree = tree_digest(space.buildpack_layers)
@@ -221,7 +118,7 @@ def test_stopped_at_a_step(stand: Stand, states: set[str], number: int) -> None:
     ]
     sent = SIGNALS[number % 2]
     stand.start_afresh()
-    done = stand.build(stand.command(points[number], sent))
+    done = stand.build(command(stand, points[number], sent))
     assert not (stand.space.buildpack_layers / "build.toml").exists()
     if sent == signal.SIGKILL:
         assert done.returncode == -sent, done.stdout
