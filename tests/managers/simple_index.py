@@ -8,6 +8,7 @@ import hashlib
 import html
 import json
 import re
+import socket
 import ssl
 import threading
 import zipfile
@@ -18,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote, unquote
+
+from tests.managers import git_server
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,7 @@ class SimpleIndex:
     With a `certificate` (a PEM file with its key) it speaks TLS. It listens on `address`.
     `immutable`: it says that its files never change, as the public index does.
     `interfere` is given each request, with the type and the body of its answer, and returns
-    whether it answered.
+    whether it answered. `repositories` holds Git repositories, served below `/git/`.
     """
 
     user: str = ""
@@ -59,6 +62,8 @@ class SimpleIndex:
     sent: int = 0
     files: dict[str, dict[str, File]] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
+    repositories: Path | None = None
+    _port: socket.socket | None = None
     _server: ThreadingHTTPServer | None = None
     _thread: threading.Thread | None = None
 
@@ -68,7 +73,12 @@ class SimpleIndex:
 
     def listen(self) -> None:
         """At the port that it had before, if it had one."""
-        port = self._server.server_port if self._server else 0
+        if self._port is None:
+            # Bound all the while: nobody else is given the port while it refuses connections.
+            self._port = socket.socket()
+            self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._port.bind((self.address, 0))
+        port = self._port.getsockname()[1]
         self._server = ThreadingHTTPServer((self.address, port), _handler(self))
         self._server.daemon_threads = True
         if self.certificate is not None:
@@ -92,6 +102,8 @@ class SimpleIndex:
         trace: TracebackType | None,
     ) -> None:
         self.hang_up()
+        assert self._port is not None
+        self._port.close()
 
     @property
     def host(self) -> str:
@@ -229,6 +241,7 @@ def _wheel_metadata(path: Path) -> bytes:
 def _handler(index: SimpleIndex) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        asked = b""
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -239,10 +252,17 @@ def _handler(index: SimpleIndex) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             self._respond(with_body=True)
 
+        def do_POST(self) -> None:
+            self._respond(with_body=True)
+
         def _respond(self, *, with_body: bool) -> None:
-            status, kind, body = index.answer(
-                self.path, self.headers.get("Accept", ""), self.headers.get("Authorization", "")
-            )
+            self.asked = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            if index.repositories and self.path.startswith(git_server.PREFIX):
+                status, kind, body = git_server.git_answer(index.repositories, self, self.asked)
+            else:
+                status, kind, body = index.answer(
+                    self.path, self.headers.get("Accept", ""), self.headers.get("Authorization", "")
+                )
             index.requests.append(f"{status} {self.path}")
             if index.interfere and index.interfere(self, kind, body):
                 self.close_connection = True
