@@ -508,3 +508,17 @@ class TestTheTable:
             if modules.search(path.read_text())
         }
         assert found == {"fetch.py", "run.py"}
+
+    def test_a_refusing_index_keeps_its_port(self) -> None:
+        """Else whoever opens a connection meanwhile may be given it, and it cannot come back."""
+        with SimpleIndex() as index:
+            host, port = index.host.split(":")
+            index.hang_up()
+            with socket.socket() as other:
+                with pytest.raises(ConnectionRefusedError):
+                    other.connect((host, int(port)))
+                with pytest.raises(OSError, match="in use"):
+                    other.bind((host, int(port)))
+            index.listen()
+            with socket.socket() as other:
+                other.connect((host, int(port)))
