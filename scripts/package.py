@@ -23,6 +23,7 @@ from cnb.toml import read_toml
 from package_runtimes import PackageError as PackageError
 from package_runtimes import RuntimeSource, from_archives, from_host
 from python_buildpack.errors import UserError
+from python_buildpack.packages.tools import find_tools
 from python_buildpack.runtime import contents
 from python_buildpack.runtime.archive import unpack
 from python_buildpack.runtime.releases import Release
@@ -106,7 +107,9 @@ def package(
         install_vendor(made, arch, runtimes.default.version)
         install_uv(made, work, arch)
         install_pip_wheels(made, work)
-        compile_code(made, interpreter(made / "runtime", work, runtimes, runtimes.default))
+        own = interpreter(made / "runtime", work, runtimes, runtimes.default)
+        compile_code(made, own)
+        compile_pip(made, work, own)
         settle(made)
         if final.exists():
             shutil.rmtree(final)
@@ -227,14 +230,41 @@ def install_pip_wheels(made: Path, work: Path) -> None:
 
 def compile_code(made: Path, python: Path) -> None:
     """Byte-compile the code and its dependencies: where it will lie, nobody can write."""
-    place = f"/cnb/buildpacks/pycnb_python/{version()}"
+    run_compileall(python, made, place(), [made / "src", made / "vendor"])
+
+
+def compile_pip(made: Path, work: Path, python: Path) -> None:
+    """Add byte code to the newest pip's wheel: it is run from there, where nothing is kept.
+
+    Other interpreters than the package's own pass over it.
+    """
+    wheel = find_tools(made, {}).pip_wheels[0]
+    root = work / "pip"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(root)
+    run_compileall(python, root, f"{place()}/pip/{wheel.name}", [root], "-b")
+    with zipfile.ZipFile(wheel, "a", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(root.rglob("*.pyc")):
+            entry = zipfile.ZipInfo(path.relative_to(root).as_posix())
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def run_compileall(
+    python: Path, root: Path, final: str, folders: Sequence[Path], *options: str
+) -> None:
+    """Byte-compile what lies in `folders`, below `root`, for when it lies at `final`."""
     command = [
-        str(python), "-s", "-B", "-m", "compileall", "-q", "-f",
-        "--invalidation-mode", "unchecked-hash", "-s", str(made), "-p", place,
-        str(made / "src"), str(made / "vendor"),
+        str(python), "-s", "-B", "-m", "compileall", "-q", "-f", *options,
+        "--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", final,
+        *map(str, folders),
     ]  # fmt: skip
     environ = {"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}  # the seed decides some of the bytes
-    subprocess.run(command, check=True, env=environ, cwd=made / "src")
+    subprocess.run(command, check=True, env=environ, cwd=folders[0])
+
+
+def place() -> str:
+    """Where a builder has it."""
+    return f"/cnb/buildpacks/pycnb_python/{version()}"
 
 
 def settle(made: Path) -> None:

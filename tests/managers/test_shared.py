@@ -92,3 +92,16 @@ def test_requirements_txt(
         cwd=app,
     )
     assert_same_installation(built.venv, tools_own)
+
+
+def test_pip_is_not_compiled_at_each_start(buildpack: Path) -> None:
+    """The package's own Python finds byte code in pip's wheel, which is where pip is run from."""
+    python = next((buildpack / "runtime" / "cpython" / "bin").glob("python3.*[0-9]"))
+    pip = max((buildpack / "pip").glob("pip-*.whl"))
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import pip._internal.commands.install\n"
+        "found = [m.__file__ for name, m in sys.modules.items() if name.split('.')[0] == 'pip']\n"
+        "print(len(found) > 100, {file.rpartition('.')[2] for file in found})"
+    )
+    shown = checked_run([python, "-I", "-c", code, pip], env={})
+    assert shown == "True {'pyc'}\n"
