@@ -64,7 +64,7 @@ CALLS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("app_steps/nltk_data.py", "download"): (OWN,),
     ("app_steps/nltk_data.py", "fetch_bytes"): (OWN,),
     ("byte_code.py", "capture"): (),
-    ("execute.py", "download"): (OWN,),
+    ("make_python.py", "download"): (OWN,),
     ("packages/installer.py", "answer_status"): (OWN,),
     ("packages/installer.py", "run"): ("uv", "pip", "git"),
     ("packages/tools.py", "capture"): (),
