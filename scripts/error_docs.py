@@ -25,8 +25,8 @@ INTRODUCTION = """# Errors
 <!-- written by `make error-docs` -->
 
 Search this page for the id that the log printed: it is the last line of the error, in brackets
-(`[lock-stale]`). Below each id are the text, with `<so>` what the log fills in, the cause, and the
-fix. Ids stay the same in later versions.
+(`[lock-stale]`). Below each id are the text, with `<so>` what the log fills in, and the cause and the
+fix where the text does not say both. Ids stay the same in later versions.
 
 Not enough? Build again with `BP_LOG_LEVEL=debug`: the log then shows each decision, and each command
 with its directory, the names of its variables, its exit code and its time.
@@ -93,23 +93,20 @@ def entries() -> list[Entry]:
         cause, fix = described(function)
         made = function(**given)
         found += [
-            Entry(
-                id=made.id.replace("<id>", id),
-                title=made.title,
-                body=made.body.replace("<hint>", text).replace("<cause>", text),
-                cause=cause,
-                fix=fix,
-            )
-            for id, text in variants(made.id)
+            Entry(id=id, title=made.title, body=body, cause=cause, fix=fix)
+            for id, body in dict.fromkeys(variants(made))
         ]
     return sorted(found, key=lambda entry: (entry.id, entry.title))
 
 
-def variants(id: str) -> tuple[tuple[str, str], ...]:
-    """What follows the prefix of a family; one without any text for every other error."""
-    if "<id>" not in id:
-        return (("", ""),)
-    return FAMILIES[id.replace("<id>", "")]()
+def variants(made: UserError) -> Iterator[tuple[str, str]]:
+    """Id and body: several where the id has a prefix of a family, one for every other error."""
+    if "<id>" not in made.id:
+        yield made.id, made.body
+        return
+    for id, text in FAMILIES[made.id.replace("<id>", "")]():
+        body = made.body.replace("<hint>", text).replace("<cause>", text)
+        yield made.id.replace("<id>", id), body
 
 
 def ids() -> tuple[str, ...]:
@@ -127,7 +124,8 @@ def markdown() -> str:
             last = entry.id
         text = f"{entry.title}\n\n{entry.body}".rstrip()
         lines.append(f"```text\n{plain(text)}\n```\n")
-        lines.append(f"- Cause: {entry.cause}\n- Fix: {entry.fix}\n")
+        if not entry.id.startswith(tuple(FAMILIES)):
+            lines.append(f"- Cause: {entry.cause}\n- Fix: {entry.fix}\n")
     return "\n".join(lines)
 
 

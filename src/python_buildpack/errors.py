@@ -402,10 +402,9 @@ def requirements_too_deep(name: str) -> UserError:
 def install_failed(
     tool: str, code: int, id: str, hint: str, package: str = "the requirements"
 ) -> UserError:
-    """uv or pip could not install the packages; each cause that is recognised has an id of its
-    own, see below.
+    """uv or pip could not install the packages, for the reason that the text gives.
 
-    Fix: See the hint of the id.
+    Fix: As the text says.
     """
     return UserError(
         f"install-{id}",
@@ -477,7 +476,7 @@ def managers_conflict(found: Mapping[str, Sequence[str]]) -> UserError:
     names = list(found)
     return UserError(
         "package-managers-conflict",
-        f"The app has the files of {len(found)} package managers: {files}",
+        f"The app has the files of several package managers: {files}",
         "They may contradict each other. Keep those of one of them (git rm the others), or choose "
         f"by BP_PYTHON_PACKAGE_MANAGER={' or '.join(names)}."
         + (
@@ -641,10 +640,9 @@ def hook_failed(name: str, code: int) -> UserError:
 
 
 def collectstatic_failed(id: str, code: int, cause: str) -> UserError:
-    """Django's `collectstatic` failed; each cause that is recognised has an id of its own, see
-    below.
+    """Django's `collectstatic` failed, for the reason that the text gives.
 
-    Fix: See the hint of the id; `DISABLE_COLLECTSTATIC=1` builds without it.
+    Fix: As the text says.
     """
     return UserError(
         f"collectstatic-{id}",

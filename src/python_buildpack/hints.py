@@ -184,7 +184,7 @@ _RULES = (
         r"Multiple top-level (?:packages|modules) discovered in a flat-layout: (\[[^\]\n]*\])",
         "setuptools cannot tell which of {0} is the package {built}. Name it in its pyproject.toml "
         '([tool.setuptools] packages = ["name"]), or move it below src/. '
-        "A virtual environment among them was committed: delete it.",
+        "If one of them is a virtual environment that was committed, delete it.",
     ),
     _Rule(
         "yanked",
@@ -329,7 +329,7 @@ def texts() -> tuple[tuple[str, str], ...]:
                     missing="<package>",
                     built="<package>",
                     variable="<PACKAGE>",
-                    header="<package>",
+                    header="<the -dev package>",
                     host="<host>",
                     python="<Python>",
                 ),
