@@ -74,8 +74,10 @@ release-list-latest: venv ## the same, from the newest pbs-installer, which beco
 release: venv ## prepare a release: VERSION=X.Y.Z
 	@$(RUN) scripts/release.py --version "$(VERSION)" --releases "$(RELEASES)"
 
-runtime-archive: venv ## pack an installed CPython: PYTHON=/path/to/python3.13 OUT=dir
-	@$(RUN) scripts/runtime_archive.py --python $(PYTHON) --out $(OUT)
+# PYTHON is what is packed, which may be too old for the environment.
+runtime-archive: ## pack an installed CPython: PYTHON=/path/to/python3.13 OUT=runtimes
+	@$(MAKE) --silent venv PYTHON=python3
+	@$(RUN) scripts/runtime_archive.py --python $(PYTHON) --out $(or $(OUT),runtimes)
 
 bench: venv ## measure against the plain recipe: pip in a virtual environment (ROUNDS=3)
 	@PYTHONPATH=src:scripts:. $(PY) scripts/bench.py --rounds $(ROUNDS)
