@@ -19,8 +19,6 @@ from python_buildpack.app_steps.hooks import POST_COMPILE, PRE_COMPILE, find_hoo
 from python_buildpack.app_steps.prepare_app import prepare_app, run_pre_compile
 from python_buildpack.describe.image import describe, summarize
 from python_buildpack.describe.report import build_report
-from python_buildpack.describe.report_file import write_report
-from python_buildpack.describe.termination_message import leave_termination_message
 from python_buildpack.execute import provide_packages, provide_pip_cache, provide_python
 from python_buildpack.forbidden import refuse_forbidden
 from python_buildpack.log import Log, wants_colour
@@ -68,10 +66,14 @@ def build(argv: list[str], environ: Mapping[str, str]) -> int:
     except Exception as found:
         error = _internal(found)
     if error is not None:
+        from python_buildpack.describe.termination_message import leave_termination_message
+
         log.error(error)
         leave_termination_message(log.clean(f"{error.title}\n{error.body}\n[{error.id}]\n"))
     path = environ.get("BP_BUILD_REPORT_PATH", "").strip()
     if path:
+        from python_buildpack.describe.report_file import write_report
+
         write_report(Path(path), outcome.report(log, error), log)
     if error is not None:
         return exit_codes.ERROR
