@@ -54,7 +54,8 @@ class Log:
         return self._secrets.sub("****", text) if self._secrets else text
 
     def _line(self, text: str, paint: str = "") -> None:
-        text = self.clean(text.rstrip())
+        # Names in locks, of files, and values of variables may hold what has no UTF-8.
+        text = self.clean(text.rstrip()).encode("utf-8", "backslashreplace").decode()
         if paint and self._colour:
             text = f"{paint}{text}{_PLAIN}"
         with self._lock:
@@ -118,8 +119,6 @@ class Log:
 
     def debug(self, text: str) -> None:
         if self._debug:
-            # Names of files and values of variables may be any bytes.
-            text = text.encode("utf-8", "backslashreplace").decode()
             for line in text.splitlines():
                 self.info(f"[debug] {line}")
 

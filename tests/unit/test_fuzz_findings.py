@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from cnb.bindings import Binding
 from python_buildpack.app.files import AppFiles
 from python_buildpack.errors import UserError
 from python_buildpack.layers import changed_lines
+from python_buildpack.log import Log
 from python_buildpack.managers import pip, pyproject
 from python_buildpack.managers.requirement_files import read_requirements
 from python_buildpack.packages.package_sources import parse_source
@@ -82,3 +84,14 @@ def test_odd_metadata_of_layers_and_packages(tmp_path: Path) -> None:
     info.mkdir()
     (info / "METADATA").write_text("Name:\nVersion: 1\n")
     assert installed_distributions(tmp_path / "venv") == ()
+
+
+def test_halves_of_characters_are_printed() -> None:
+    """JSON can name a package so, which then is in the error."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    log = Log(stream, debug=True)
+    log.error(UserError("lock-unusable", "Pipfile.lock: default.\ud800base", "\ud800base"))
+    log.warning("\ud800base")
+    log.debug("\ud800base")
+    stream.seek(0)
+    assert stream.read().count("\\ud800base") == 4
