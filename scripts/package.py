@@ -52,10 +52,11 @@ def main() -> int:
     except UserError as error:
         print(f"{error.title}\n{error.body}", file=sys.stderr)
         if error.id == "download-failed":
-            print(
-                "To use this machine's own CPython instead: make package RUNTIME=host",
-                file=sys.stderr,
-            )
+            if given.arch == runtime_archive.this_arch():
+                print(
+                    "To use this machine's own CPython instead: make package RUNTIME=host",
+                    file=sys.stderr,
+                )
             return 3
         return 1
     except PackageError as error:

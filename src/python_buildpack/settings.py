@@ -92,8 +92,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     """Raises `UserError` for a value that a setting cannot have."""
     values = {row.name: (environ.get(row.name, "").strip() or row.default) for row in TABLE}
     for name, value in environ.items():
-        if name.startswith(_OF_TOOLS) and not value.isascii() and not _is_text(value):
-            raise errors.setting_invalid(name, ascii(value), "UTF-8 text")
+        if name.startswith(_OF_TOOLS) and not (name + value).isascii():
+            if not _is_text(name):
+                raise errors.setting_invalid(ascii(name)[1:-1], "…", "UTF-8 text, as its name")
+            if not _is_text(value):
+                raise errors.setting_invalid(name, ascii(value), "UTF-8 text")
     for row in TABLE:
         if "|" in row.kind and values[row.name].lower() not in row.kind.split("|"):
             raise errors.setting_invalid(row.name, values[row.name], ", ".join(row.kind.split("|")))

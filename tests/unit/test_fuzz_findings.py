@@ -63,6 +63,7 @@ def test_nul_in_configuration(tmp_path: Path) -> None:
 def test_variables_that_are_no_text() -> None:
     """They could be written into no layer's metadata."""
     assert error_of(read_settings, {"PIP_X": "\udc80"}) == "setting-invalid"
+    assert error_of(read_settings, {"PIP_\udc80INDEX_URL": "x"}) == "setting-invalid"
     assert read_settings({"OTHER": "\udc80", "BP_PYTHON_GROUPS": "é"}).groups == ("é",)
 
 
