@@ -23,7 +23,7 @@ from cnb.toml import read_toml
 from package_runtimes import PackageError as PackageError
 from package_runtimes import RuntimeSource, from_archives, from_host
 from python_buildpack.errors import UserError
-from python_buildpack.packages.tools import find_tools
+from python_buildpack.packages.tools import find_tools, pip_command
 from python_buildpack.runtime import contents
 from python_buildpack.runtime.archive import unpack
 from python_buildpack.runtime.releases import Release
@@ -110,7 +110,7 @@ def package(
         install_pip_wheels(made, work)
         own = interpreter(made / "runtime", work, runtimes, runtimes.default)
         compile_code(made, own)
-        compile_pip(made, work, own)
+        compile_pip(made, work, own, runtimes.default.version)
         settle(made)
         if final.exists():
             shutil.rmtree(final)
@@ -234,12 +234,12 @@ def compile_code(made: Path, python: Path) -> None:
     run_compileall(python, made, place(), [made / "src", made / "vendor"])
 
 
-def compile_pip(made: Path, work: Path, python: Path) -> None:
-    """Add byte code to the newest pip's wheel: it is run from there, where nothing is kept.
+def compile_pip(made: Path, work: Path, python: Path, version: str) -> None:
+    """Add byte code to the wheel of this Python's pip: it is run from there, where nothing is kept.
 
     Other interpreters than the package's own pass over it.
     """
-    wheel = find_tools(made, {}).pip_wheels[0]
+    wheel = Path(pip_command(find_tools(made, {}), version, python)[-1]).parent
     root = work / "pip"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(root)
