@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from python_buildpack import errors
 from python_buildpack.redact import without_tokens
@@ -86,6 +87,10 @@ class Settings:
 
 
 _OF_TOOLS = ("BP_", "PIP_", "UV_", "POETRY_")
+_WITH_URLS = (
+    *("BP_DEPENDENCY_MIRROR", "BP_NLTK_INDEX", "BP_PIP_FIND_LINKS", "BP_PYTHON_RELEASES"),
+    "PIP_PROXY",
+)
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -97,6 +102,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
                 raise errors.setting_invalid(ascii(name)[1:-1], "…", "UTF-8 text, as its name")
             if not _is_text(value):
                 raise errors.setting_invalid(name, ascii(value), "UTF-8 text")
+    for name in _WITH_URLS:
+        for word in environ.get(name, "").split():
+            if "://" in word and not _is_url(word):
+                raise errors.setting_invalid(name, "…", "a URL with a valid host and port")
     for row in TABLE:
         if "|" in row.kind and values[row.name].lower() not in row.kind.split("|"):
             raise errors.setting_invalid(row.name, values[row.name], ", ".join(row.kind.split("|")))
@@ -127,6 +136,13 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         torch_backend=environ.get("UV_TORCH_BACKEND", "").strip(),
         debug=values["BP_LOG_LEVEL"].lower() == "debug",
     )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        return urlsplit(text).port != 0
+    except ValueError:
+        return False
 
 
 def _is_text(value: str) -> bool:

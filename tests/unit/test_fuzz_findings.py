@@ -64,6 +64,9 @@ def test_variables_that_are_no_text() -> None:
     """They could be written into no layer's metadata."""
     assert error_of(read_settings, {"PIP_X": "\udc80"}) == "setting-invalid"
     assert error_of(read_settings, {"PIP_\udc80INDEX_URL": "x"}) == "setting-invalid"
+    for name in ("BP_PIP_FIND_LINKS", "BP_PYTHON_RELEASES", "PIP_PROXY"):
+        assert error_of(read_settings, {name: "https://[x]/"}) == "setting-invalid"
+        assert error_of(read_settings, {name: "https://u:s3cret@["}) == "setting-invalid"
     assert read_settings({"OTHER": "\udc80", "BP_PYTHON_GROUPS": "é"}).groups == ("é",)
 
 
