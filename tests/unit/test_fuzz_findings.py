@@ -58,6 +58,7 @@ def test_nul_in_configuration(tmp_path: Path) -> None:
     (tmp_path / "pip.conf").write_bytes(b"[global]\nindex-url = \0\n")
     assert error_of(read_pip_options, {}, [tmp_path / "pip.conf"]) == "file-unreadable"
     assert error_of(parse_source, "here", "https://a/\0") == "index-url-invalid"
+    assert error_of(parse_source, "here", "//[") == "index-url-invalid"
 
 
 def test_variables_that_are_no_text() -> None:

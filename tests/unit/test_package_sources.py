@@ -176,6 +176,20 @@ def test_bindings(home: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("proxy", "secret"),
+    [
+        ("http://u:s3cret@p.example:3128", {"s3cret"}),
+        ("//u:s3cret@[", {"s3cret"}),
+        ("//[", set()),
+        ("http://p.example:3128", set()),
+    ],
+)
+def test_passwords_of_proxies(home: Path, proxy: str, secret: set[str]) -> None:
+    """However it is spelled: pip says what is wrong with it."""
+    assert secrets(read(home, {"PIP_PROXY": proxy}), ()) == secret
+
+
+@pytest.mark.parametrize(
     ("kind", "entries", "id"),
     [
         ("pypi-index", {"username": "u"}, "binding-unreadable"),

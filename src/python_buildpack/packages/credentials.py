@@ -75,8 +75,8 @@ def secrets(sources: PackageSources, used: Iterable[Source]) -> set[str]:
         found |= {
             value for value in re.findall(r"=([^&]+)", urlsplit(source.url).query) if len(value) > 7
         }
-    proxy = urlsplit(sources.pip_options.get("proxy", ""))
-    return {secret for secret in (*found, proxy.password or "") if secret}
+    found.update(re.findall(r"//[^/@]*:([^/@]*)@", sources.pip_options.get("proxy", "")))
+    return {secret for secret in found if secret}
 
 
 def fits_netrc(source: Source) -> bool:

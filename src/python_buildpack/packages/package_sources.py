@@ -221,7 +221,7 @@ def parse_source(where: str, url: str, name: str = "") -> Source:
     """A URL or path as a source. Raises `UserError`, which names `where` and not the URL."""
     if "\0" in url:
         raise errors.index_url_invalid(where)
-    if "://" not in url:
+    if "//" not in url:
         return Source(url=url, name=name)
     try:
         parts = urlsplit(url)
