@@ -251,9 +251,11 @@ def test_full_disk(buildpack: Path, app: Path, index: SimpleIndex, workplace: Pa
     big = "x" * (40 * 1024 * 1024)
     index.add(write_wheel(Distribution(name="one", files={"one.txt": big}), workplace / "wheels"))
     write_files(app, {"requirements.txt": "one\n"})
-    (workplace / "small").mkdir()
+    layers = workplace / "layers"
+    layers.mkdir(exist_ok=True)
     write_files(workplace, {"plan.toml": ""})
-    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(workplace / "small")]
+    # Room for the runtime, not for the package as well.
+    mount = ["mount", "-t", "tmpfs", "-o", "size=70m", "tmpfs", str(layers)]
     subprocess.run(mount, check=True)
     try:
         done = subprocess.run(
@@ -261,9 +263,8 @@ def test_full_disk(buildpack: Path, app: Path, index: SimpleIndex, workplace: Pa
             cwd=app,
             env={
                 **plain_environment(workplace / "home"),
-                "TMPDIR": str(workplace / "small"),
                 "CNB_BUILDPACK_DIR": str(buildpack),
-                "CNB_LAYERS_DIR": str(workplace / "layers"),
+                "CNB_LAYERS_DIR": str(layers),
                 "CNB_PLATFORM_DIR": str(workplace / "platform"),
                 "CNB_BP_PLAN_PATH": str(workplace / "plan.toml"),
                 "PIP_INDEX_URL": index.url,
@@ -274,7 +275,7 @@ def test_full_disk(buildpack: Path, app: Path, index: SimpleIndex, workplace: Pa
             check=False,
         )
     finally:
-        subprocess.run(["umount", str(workplace / "small")], check=True)
+        subprocess.run(["umount", str(layers)], check=True)
     assert done.returncode == 1, done.stdout
     assert "[install-disk-full]" in done.stdout, done.stdout
     assert "pip decides" not in done.stdout
