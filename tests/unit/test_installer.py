@@ -11,24 +11,13 @@ from python_buildpack.errors import UserError
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
 from python_buildpack.packages.index_access import Access
-from python_buildpack.packages.installer import Install, install_packages
+from python_buildpack.packages.installer import Install, check_packages, install_packages
 from python_buildpack.packages.package_sources import Source
 from python_buildpack.packages.tools import Tools
 
 
-@pytest.mark.parametrize(
-    ("install_set", "says"),
-    [
-        (InstallSet(locked=True, lock="uv.lock", uv_export=()), "uv.lock is installed by uv"),
-        (InstallSet(locked=True, lock="pylock.toml"), "pylock.toml is installed by uv"),
-        (
-            InstallSet(locked=True, pinned={"ours": ("secret===1.0",)}),
-            "secret comes from the index ours alone",
-        ),
-    ],
-)
-def test_uv_is_needed(tmp_path: Path, install_set: InstallSet, says: str) -> None:
-    """Without uv: what pip cannot install, or only from whichever index has it, is an error."""
+def an_install(tmp_path: Path, install_set: InstallSet) -> Install:
+    """With pip, from one index."""
     source = Source(url="https://ours.example/simple", name="pinned-1")
     access = Access(
         uv_environment={},
@@ -38,7 +27,7 @@ def test_uv_is_needed(tmp_path: Path, install_set: InstallSet, says: str) -> Non
         by_name=False,
         pinned={"ours": source},
     )
-    install = Install(
+    return Install(
         venv=tmp_path / "venv",
         python=tmp_path / "python3.13",
         python_version="3.13.0",
@@ -54,6 +43,22 @@ def test_uv_is_needed(tmp_path: Path, install_set: InstallSet, says: str) -> Non
         require_all_hashes=False,
         environ={},
     )
+
+
+@pytest.mark.parametrize(
+    ("install_set", "says"),
+    [
+        (InstallSet(locked=True, lock="uv.lock", uv_export=()), "uv.lock is installed by uv"),
+        (InstallSet(locked=True, lock="pylock.toml"), "pylock.toml is installed by uv"),
+        (
+            InstallSet(locked=True, pinned={"ours": ("secret===1.0",)}),
+            "secret comes from the index ours alone",
+        ),
+    ],
+)
+def test_uv_is_needed(tmp_path: Path, install_set: InstallSet, says: str) -> None:
+    """Without uv: what pip cannot install, or only from whichever index has it, is an error."""
+    install = an_install(tmp_path, install_set)
     with pytest.raises(UserError) as caught:
         install_packages(
             install, Tools(uv=None, uv_version=None, pip_wheels=()), Log(io.StringIO())
@@ -61,3 +66,23 @@ def test_uv_is_needed(tmp_path: Path, install_set: InstallSet, says: str) -> Non
     assert caught.value.id == "uv-needed"
     assert says in caught.value.title
     assert "make package" in caught.value.body
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (0, ""),
+        (1, "The installed packages do not fit each other:"),
+        (2, "Whether the installed packages fit each other could not be checked:"),
+    ],
+)
+def test_the_check_of_what_is_installed(tmp_path: Path, code: int, says: str) -> None:
+    """uv ends with 1 for packages that do not fit, with 2 where it cannot look."""
+    uv = tmp_path / "uv"
+    uv.write_text(f"#!/bin/sh\necho words of uv\nexit {code}\n")
+    uv.chmod(0o755)
+    stream = io.StringIO()
+    tools = Tools(uv=uv, uv_version="1.0", pip_wheels=())
+    check_packages(an_install(tmp_path, InstallSet()), tools, Log(stream))
+    assert says in stream.getvalue()
+    assert ("words of uv" in stream.getvalue()) == bool(says)

@@ -528,18 +528,15 @@ def check_packages(install: Install, tools: Tools, log: Log) -> None:
     """Report requirements that the installed set does not meet."""
     venv_python = install.venv / "bin" / "python"
     if tools.uv is not None:
-        command = [
-            str(tools.uv),
-            "pip",
-            "check",
-            "--no-config",
-            "--no-cache",
-            "--python",
-            str(venv_python),
-        ]
+        command = [str(tools.uv), "pip", "check", "--no-config", "--no-cache"]
+        command += ["--python", str(venv_python)]
     else:
         command = [*pip_command(tools, install.python_version, venv_python), "check"]
     environ = _tool_environment(install, without_index_variables(install.environ))
     code, output = run(command, environ=environ, cwd=install.app_dir, log=log, show=False)
-    if code != 0:
+    if code == 1:
         log.warning("The installed packages do not fit each other:\n" + output)
+    elif code != 0:
+        log.warning(
+            "Whether the installed packages fit each other could not be checked:\n" + output
+        )
