@@ -129,10 +129,7 @@ def _read_lock(install: Install, tools: Tools, log: Log) -> tuple[Mapping[str, A
         lock = install.work_dir / "exported" / "pylock.toml"
         lock.parent.mkdir(exist_ok=True)
         python = install.venv / "bin" / "python"
-        environ = {
-            **_tool_environment(install, install.access.uv_environment),
-            "UV_CACHE_DIR": str(install.uv_cache),
-        }
+        environ = _uv_environment(install)
         uv_lock.export(tools.uv, install_set, python, install.app_dir, lock, environ, log)
     return tuple(
         select_packages(
@@ -258,8 +255,7 @@ def _versions_with_pre_releases(
     output = install.work_dir / "pre-releases" / "pylock.toml"
     output.parent.mkdir(exist_ok=True)
     allowed = [f"--prerelease-package={name}=allow" for name in names]
-    files = [*_requirement_files(install), *_pinning_files(install)]
-    code, _ = _uv_resolve(install, tools, log, [*allowed, *files], output)
+    code, _ = _uv_resolve(install, tools, log, [*allowed, *_uv_files(install)], output)
     return {one.name: one.version for one in read_pylock(read_toml(output))} if code == 0 else {}
 
 
@@ -293,6 +289,11 @@ def _pinning_files(install: Install) -> list[str]:
     path.parent.mkdir(exist_ok=True)
     write_toml(path, manifest)
     return [str(path)]
+
+
+def _uv_files(install: Install) -> list[str]:
+    """All files that tell uv what to install, and from where."""
+    return [*_requirement_files(install), *_pinning_files(install)]
 
 
 def _shown(install: Install) -> str:
@@ -341,9 +342,14 @@ def _tool_environment(install: Install, environ: Mapping[str, str]) -> dict[str,
     )
 
 
+def _uv_environment(install: Install) -> dict[str, str]:
+    environ = _tool_environment(install, install.access.uv_environment)
+    return {**environ, "UV_CACHE_DIR": str(install.uv_cache)}
+
+
 def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:
     """Resolve, then install what was resolved; uv's exit code and output."""
-    files = [*_requirement_files(install), *_pinning_files(install)]
+    files = _uv_files(install)
     log.info(f"$ uv pip install {_shown(install)}")
     as_it_is = install.locked is not None and not install.access.by_name
     if not as_it_is:
@@ -433,10 +439,7 @@ def _run_uv(
         "--python", f"{install.venv}/bin/python", "--index-strategy", "unsafe-best-match",
         "--color", "never", *install.access.uv_options, *_options(install), *options,
     ]  # fmt: skip
-    environ = {
-        **_tool_environment(install, install.access.uv_environment),
-        "UV_CACHE_DIR": str(install.uv_cache),
-    }
+    environ = _uv_environment(install)
     fetched = install.uv_cache / "archive-v0"
 
     def how_far() -> str:
