@@ -6,6 +6,7 @@ import ast
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
@@ -47,16 +48,24 @@ OWN = "pycnb-python-buildpack"
 # Each exchange by who asks and what for, in the kind of app that has it.
 EXCHANGES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "pip": (("uv", PAGE), ("uv", METADATA), ("uv", WHEEL), ("uv", SDIST)),
-    "pip by pip": (("pip", PAGE), ("pip", METADATA), ("pip", WHEEL)),
+    "pip by pip": (("pip", PAGE), ("pip", METADATA), ("pip", WHEEL), ("pip", SDIST)),
     "pylock": (("uv", WHEEL),),
+    # Of an sdist at a URL the lock has no metadata: `uv export` fetches it.
+    "uv": (("uv", SDIST),),
     "vcs": (("git", REFS), ("git", LISTED), ("git", PACK)),
     # Why it cannot be installed, the index is asked by the buildpack itself.
     "missing": ((OWN, PAGE),),
     "runtime": ((OWN, LIST), (OWN, ARCHIVE)),
     "nltk": ((OWN, NLTK_INDEX), (OWN, NLTK_DATA)),
 }
-# A fault for a whole build by the platform, each in another kind.
-BY_PLATFORM = dict(zip(EXCHANGES, FAULTS, strict=True))
+OFFERED = {
+    "pip": ("wheel", "sdist"),
+    "pip by pip": ("wheel", "sdist"),
+    "uv": ("url",),
+    "vcs": ("vcs",),
+}
+# Which fault a kind's build by the platform meets: each at least once.
+BY_PLATFORM = dict(zip(EXCHANGES, itertools.cycle(FAULTS), strict=False))
 # Whatever in src/ starts a process or asks a server: who then asks the network.
 CALLS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("app_steps/collectstatic.py", "run"): (),  # the app's own code
@@ -194,7 +203,7 @@ def offered(index: SimpleIndex, kinds: tuple[str, ...], folder: Path) -> list[So
             index.repositories = folder
             found.append(Source(place="", kind=kind, name="kept", server=index, commit=commit))
             continue
-        name, make = ("made", write_sdist) if kind == "sdist" else ("tiny", write_wheel)
+        name, make = ("tiny", write_wheel) if kind == "wheel" else ("made", write_sdist)
         path = make(Distribution(name=name), folder)
         index.add(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -300,8 +309,10 @@ def stand_for(kind: str, space: Workspace, index: SimpleIndex, kinds: tuple[str,
 def start(stand: Stand) -> None:
     """The directories as a platform gives them to a build: the runtime's layer is reused."""
     stand.start_afresh()
-    shutil.rmtree(stand.space.app)
+    for folder in (stand.space.app, stand.space.root / "cache"):
+        shutil.rmtree(folder)
     shutil.copytree(stand.app, stand.space.app)
+    (stand.space.root / "cache").mkdir()
     if "BP_PYTHON_RELEASES" not in stand.settings:
         shutil.copy(stand.space.root / "python.toml", stand.space.buildpack_layers)
 
@@ -317,17 +328,6 @@ def undisturbed(stand: Stand) -> set[tuple[str, str]]:
     return watch.asked
 
 
-def elsewhere(stand: Stand) -> dict[str, str]:
-    """What is there for the next build, too, when layers, app and temporary files are new."""
-    root = stand.space.root
-    return {
-        name: digest
-        for folder in ("home", "cache", "platform")
-        for name, digest in tree_digest(root / folder).items()
-        if not name.startswith(".local")  # uv's store of credentials, which is empty
-    }
-
-
 def hurried(stand: Stand) -> list[str]:
     """What bin/build starts."""
     python = next((stand.buildpack / "runtime" / "cpython" / "bin").glob("python3.*[0-9]"))
@@ -339,10 +339,10 @@ def hurried(stand: Stand) -> list[str]:
 def stand(space: Workspace, request: pytest.FixtureRequest) -> Iterator[Stand]:
     """The app of the class's kind, and what undisturbed builds make of it."""
     kind = request.cls.kind
-    kinds = {"pip": ("wheel", "sdist"), "vcs": ("vcs",)}.get(kind, ("wheel",))
     with SimpleIndex() as index:
-        stand = stand_for(kind, space, index, kinds)
+        stand = stand_for(kind, space, index, OFFERED.get(kind, ("wheel",)))
         asked = undisturbed(stand)
+        stand.image = build_image(stand)
         assert {what(*exchange) for exchange in asked} <= COVERED
         if kind != "missing":
             assert set(EXCHANGES[kind]) <= asked
@@ -367,7 +367,6 @@ class Exchanges:
         """The build passes all the same, or ends with an error; the next one is as if nothing was."""
         layers = stand.space.buildpack_layers
         start(stand)
-        before = elsewhere(stand)
         stand.index.interfere = disturbing = Fault(stand.index, exchange, fault)
         command = hurried(stand) if exchange[0] == OWN else None
         try:
@@ -381,9 +380,6 @@ class Exchanges:
         # pip itself may show one.
         assert "src/python_buildpack" not in done.stdout, done.stdout
         assert list(stand.temporary.iterdir()) == []
-        # A build that the platform starts, with its cache and the previous image, is an undisturbed
-        # one: nothing else was changed.
-        assert elsewhere(stand) == before
         seen.add("failed" if done.returncode else "passed")
         if done.returncode:
             assert done.returncode == 1
@@ -391,6 +387,7 @@ class Exchanges:
             if (layers / "venv").exists() and not (layers / "venv.toml").exists():
                 seen.add("half a layer")
         stand.assert_mended()
+        stand.assert_image()
 
     def test_half_done_work_was_there(self, seen: set[str]) -> None:
         """What was mended above was broken indeed; and some faults a build overcomes by itself."""
@@ -402,11 +399,9 @@ class Exchanges:
 
     def test_by_the_platform(self, stand: Stand) -> None:
         """A whole build by the lifecycle is disturbed; the next one gives the undisturbed image."""
-        image = build_image(stand)
         fault = BY_PLATFORM[self.kind]
         exchange = EXCHANGES[self.kind][-1]
-        shutil.rmtree(stand.space.root / "cache")
-        (stand.space.root / "cache").mkdir()
+        start(stand)
         shutil.rmtree(stand.space.layout)
         shutil.copytree(stand.previous, stand.space.layout)
         stand.index.interfere = disturbing = Fault(stand.index, exchange, fault)
@@ -421,7 +416,7 @@ class Exchanges:
         if done.code:
             done = create(stand.space, stand.app, stand.settings)
             assert done.code == 0, done.log
-        assert read_image(stand.space.layout, APP_IMAGE).digest == image
+        assert read_image(stand.space.layout, APP_IMAGE).digest == stand.image
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -441,6 +436,10 @@ class TestPipByPip(Exchanges):
 
 class TestPylock(Exchanges):
     kind = "pylock"
+
+
+class TestUv(Exchanges):
+    kind = "uv"
 
 
 class TestVcs(Exchanges):
