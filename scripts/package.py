@@ -120,7 +120,7 @@ def package(
 
 def copy_source(made: Path) -> None:
     """What is taken from the repository as it is."""
-    for name in ("buildpack.toml", "package.toml", "LICENSE", "README.md"):
+    for name in ("buildpack.toml", "package.toml", "LICENSE"):
         shutil.copy(ROOT / name, made / name)
     for name in ("bin", "src"):
         shutil.copytree(ROOT / name, made / name, ignore=shutil.ignore_patterns("__pycache__"))
