@@ -14,7 +14,7 @@ from go_tools import made_once
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("bin", "src", "scripts", "requirements")
-FILES = ("buildpack.toml", "package.toml", "LICENSE", "README.md")
+FILES = ("buildpack.toml", "package.toml", "LICENSE")
 
 
 def kept_package(source: str) -> Path:

@@ -24,7 +24,7 @@ def test_demo_of_an_unprivileged_user(shelter: Path, buildpack: Path, host: Host
     clone = home / "clone"
     for name in ("src", "scripts", "bin", "requirements", "tools", "examples"):
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("buildpack.toml", "package.toml", "LICENSE", "README.md"):
+    for name in ("buildpack.toml", "package.toml", "LICENSE"):
         shutil.copy(ROOT / name, clone / name)
     built = ensure_lifecycle(print)
     shutil.copytree(built, home / "cache" / built.name, symlinks=True)
