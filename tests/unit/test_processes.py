@@ -67,7 +67,7 @@ def django(
 
 @dataclass(frozen=True)
 class Case:
-    """An app and what is installed -> its processes, and words that the log must say."""
+    """An app and what is installed -> its processes, and words that the log must or must not say."""
 
     name: str
     files: Mapping[str, str]
@@ -75,6 +75,7 @@ class Case:
     processes: Mapping[str, str] = field(default_factory=dict)
     says: tuple[str, ...] = ()
     working_dir: str | None = None
+    silent: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -88,9 +89,10 @@ def web(
     *,
     working_dir: str | None = None,
     says: tuple[str, ...] = (),
+    silent: tuple[str, ...] = (),
 ) -> Case:
     """A case whose only process is `web`."""
-    return Case(name, files, installed, {"web": command}, says, working_dir)
+    return Case(name, files, installed, {"web": command}, says, working_dir, silent)
 
 
 def none(name: str, files: Mapping[str, str], installed: str, *says: str) -> Case:
@@ -200,6 +202,28 @@ FLASK_CASES = (
     web("flask, package", {"shop/__init__.py": FLASK}, "flask gunicorn", "gunicorn shop:app"),
     web("flask, module of a package", {"shop/__init__.py": "", "shop/app.py": FLASK},
         "flask gunicorn", "gunicorn shop.app:app"),
+    web("flask, the app's factory beside a mock's object",
+        {"shop/__init__.py": FACTORY, "mocks/server.py": FLASK}, "flask gunicorn",
+        "gunicorn shop:create_app()",
+        says=("Also found: mocks.server:app. To serve another one, commit a Procfile",)),
+    web("flask, a package before a folder of modules",
+        {"shop/__init__.py": FACTORY, "backend/app.py": FLASK}, "flask gunicorn",
+        "gunicorn shop:create_app()"),
+    web("flask, the project's own package before others",
+        {"shop/__init__.py": FACTORY, "admin/__init__.py": FLASK,
+         "pyproject.toml": '[project]\nname = "Shop"\n'},
+        "flask gunicorn", "gunicorn shop:create_app()", says=("Also found: admin:app.",)),
+    web("flask, only an example", {"examples/app.py": FLASK}, "flask gunicorn",
+        "gunicorn examples.app:app"),
+    web("flask, wsgi.py and what it is made of are one application",
+        {"shop/__init__.py": FACTORY, "wsgi.py": "from shop import create_app\napp = create_app()\n",
+         "run.py": "from wsgi import app\n"},
+        "flask gunicorn", "gunicorn wsgi:app", silent=("Also found",)),
+    web("flask, a package of the module's name is what Python imports",
+        {"app.py": FLASK, "app/__init__.py": FACTORY}, "flask gunicorn",
+        "gunicorn app:create_app()", silent=("Also found",)),
+    none("flask, a module behind a package of its name", {"app.py": FLASK, "app/__init__.py": ""},
+         "flask gunicorn", "no web app was recognised"),
     web("flask, src layout, not installed", {"src/shop/__init__.py": FLASK}, "flask gunicorn",
         "PYTHONPATH=/workspace/src:${PYTHONPATH} gunicorn shop:app"),
     web("flask, src layout, installed",
@@ -393,6 +417,8 @@ def test_inferred_processes(case: Case, tmp_path: Path) -> None:
     log = "\n".join((*plan.notices, *plan.warnings))
     for words in case.says:
         assert words in log
+    for words in case.silent:
+        assert words not in log
     if not case.processes:
         assert case.says, "a case without a process must say why"
     web = next((one for one in plan.processes if one.type == "web"), None)

@@ -13,7 +13,7 @@ from python_buildpack.app.django_project import DjangoFacts, read_django
 from python_buildpack.app.files import AppFiles
 from python_buildpack.app.meanings import SCRIPT, Meanings
 from python_buildpack.app.module_scope import Class, Function
-from python_buildpack.app.sources import AppSources
+from python_buildpack.app.sources import AppSources, join
 
 _ENTRY_NAMES = ("wsgi", "asgi", "app", "main", "application", "server", "api", "run", "index")
 _OBJECTS = ("app", "application", "api", "server", "asgi", "wsgi", "asgi_app", "wsgi_app")
@@ -21,6 +21,12 @@ _WRAPPED = frozenset(_OBJECTS) - {"api", "server"}
 _FACTORIES = (
     *("create_app", "make_app", "build_app", "get_app", "app_factory"),
     *("create_application", "get_application"),
+)
+# Folders whose applications are seldom the one to serve: they are looked at last.
+_ASIDE = frozenset(
+    [
+        *("demo", "demos", "example", "examples", "mock", "mocks", "sample", "samples", "scripts"),
+    ]
 )
 _SCRIPT_NAMES = ("streamlit_app", "gradio_app", "app", "main", "Home", "home", "index", "demo")
 _MAX_SCRIPTS = 100
@@ -32,7 +38,8 @@ class Application:
 
     `framework` is a distribution's name, `path` the file that says so. `working_dir` is where to
     start it, `import_dir` what must be on the module path for `module` to be found. All paths are
-    relative to the app's root, which is on the module path anyway.
+    relative to the app's root, which is on the module path anyway. `uses` are the top-level
+    modules that its own imports.
     """
 
     framework: str
@@ -43,6 +50,16 @@ class Application:
     is_factory: bool = False
     working_dir: str = ""
     import_dir: str = ""
+    uses: frozenset[str] = frozenset()
+
+    @property
+    def top(self) -> str:
+        """The top-level module, or folder, that holds it."""
+        return self.path.removeprefix(f"{self.import_dir}/").split("/")[0].removesuffix(".py")
+
+    def is_related(self, other: Application) -> bool:
+        """Whether one is made of the other, as by a `wsgi.py` that imports it."""
+        return self.top in (other.top, *other.uses) or other.top in self.uses
 
     @property
     def target(self) -> str:
@@ -69,14 +86,13 @@ def read_app_facts(files: AppFiles, django_settings: str = "") -> AppFacts:
     `django_settings` is the environment's DJANGO_SETTINGS_MODULE.
     """
     sources = AppSources(files.root)
-    found: dict[tuple[str, str, str], Application] = {}
-    for entry in _entries(sources):
-        for one in _module_applications(sources, entry):
-            # The first module that offers an object is the one that was meant to.
-            found.setdefault((one.working_dir, one.import_dir, one.target), one)
-    applications = sorted(found.values(), key=lambda one: one.is_factory)
-    applications += _script_applications(sources, {one.path for one in applications})
     project, scripts = _project_scripts(files)
+    applications: list[Application] = []
+    for entries in _entries(sources, project):
+        found = [one for entry in entries for one in _module_applications(sources, entry)]
+        # An object beats a factory beside it, but not one of a likelier place.
+        applications += sorted(found, key=lambda one: one.is_factory)
+    applications += _script_applications(sources, {one.path for one in applications})
     return AppFacts(
         applications=tuple(applications),
         django=read_django(sources, django_settings),
@@ -95,27 +111,43 @@ class _Entry:
     import_dir: str = ""
 
 
-def _entries(sources: AppSources) -> Iterator[_Entry]:
+def _entries(sources: AppSources, project: str) -> Iterator[list[_Entry]]:
+    """Those of the root, then those of each top folder, the likeliest first."""
+    yield [_Entry(path=f"{name}.py", module=name) for name in _entry_names(sources, "")]
+    tops = [(base, folder) for base in ("", "src") for folder in sources.packages(base)]
+    for base, folder in sorted(tops, key=lambda one: _place(sources, one[1], project)):
+        entries = [*_package_entries(sources, folder, base)]
+        if sources.has(f"{folder}/__init__.py"):
+            for inner in sources.packages(folder):
+                entries += _package_entries(sources, inner, base)
+        yield entries
+
+
+def _place(sources: AppSources, folder: str, project: str) -> int:
+    name = folder.rpartition("/")[2].lower()
+    if name in _ASIDE:
+        return 3
+    if folder == "src" or name.replace("_", "-") == project:
+        return 0
+    return 1 if sources.has(f"{folder}/__init__.py") else 2
+
+
+def _entry_names(sources: AppSources, folder: str) -> Iterator[str]:
     for name in _ENTRY_NAMES:
-        if sources.has(f"{name}.py"):
-            yield _Entry(path=f"{name}.py", module=name)
-    for base in ("", "src"):
-        for folder in sources.packages(base):
-            yield from _package_entries(sources, folder, base)
-            if sources.has(f"{folder}/__init__.py"):
-                for inner in sources.packages(folder):
-                    yield from _package_entries(sources, inner, base)
+        path = join(folder, name)
+        # Python imports the package, where there are both.
+        if sources.has(f"{path}.py") and not sources.has(f"{path}/__init__.py"):
+            yield name
 
 
 def _package_entries(sources: AppSources, folder: str, base: str) -> Iterator[_Entry]:
     package = folder.removeprefix(f"{base}/" if base else "").replace("/", ".")
-    for name in _ENTRY_NAMES:
+    for name in _entry_names(sources, folder):
         path = f"{folder}/{name}.py"
-        if sources.has(path):
-            if _is_run_from_within(sources, path, package, folder):
-                yield _Entry(path=path, module=name, working_dir=folder)
-            else:
-                yield _Entry(path=path, module=f"{package}.{name}", import_dir=base)
+        if _is_run_from_within(sources, path, package, folder):
+            yield _Entry(path=path, module=name, working_dir=folder)
+        else:
+            yield _Entry(path=path, module=f"{package}.{name}", import_dir=base)
     if sources.has(f"{folder}/__init__.py"):
         yield _Entry(path=f"{folder}/__init__.py", module=package, import_dir=base)
 
@@ -168,6 +200,7 @@ def _module_applications(sources: AppSources, entry: _Entry) -> Iterator[Applica
             is_factory=is_factory,
             working_dir=entry.working_dir,
             import_dir=entry.import_dir,
+            uses=frozenset(used.split(".")[0] for used in scope.modules),
         )
 
 

@@ -62,14 +62,30 @@ def _inferred_web(facts: AppFacts, given: LaunchInputs, notes: Notes) -> list[Pl
         )
         return []
     application, words = found
-    what = application.path if application.interface == SCRIPT else application.target
-    notes.notices.append(f"Found {title}: {what}")
+    notes.notices.append(f"Found {title}: {_shown(application)}")
+    others = [_shown(one) for one in candidates if _is_another(one, application)]
+    if others:
+        notes.notices.append(
+            f"Also found: {', '.join(dict.fromkeys(others))}. To serve another one, commit a "
+            "Procfile with the line: web: <command>"
+        )
     if candidates[0].interface == ASGI and application.interface == WSGI:
         notes.notices.append(
             f"The settings name ASGI_APPLICATION, but no ASGI server is installed: {title} is "
             f"served by WSGI. {given.how_to_add.format(package=servers.USUAL_SERVER[ASGI])}"
         )
     return [direct(WEB, _importable(application, words, given), given, application.working_dir)]
+
+
+def _shown(application: Application) -> str:
+    return application.path if application.interface == SCRIPT else application.target
+
+
+def _is_another(one: Application, served: Application) -> bool:
+    """Whether a user could have meant `one` instead of what is served."""
+    # A Django project's modules are found by themselves, too.
+    is_django = one.framework == served.framework == "django"
+    return not is_django and not one.is_related(served)
 
 
 def _say_what_is_missing(facts: AppFacts, given: LaunchInputs, notes: Notes) -> None:
