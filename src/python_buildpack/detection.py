@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 
@@ -88,13 +89,16 @@ def python_sign(app_dir: str, script: str = "") -> str | None:
     except OSError:
         return None
     present = frozenset(names)
-    for name in MARKER_FILES:
-        if name in present:
-            return name
-    for name in sorted(names):
-        if name == "pylock.toml" or (name.startswith("pylock.") and name.endswith(".toml")):
-            return name
-        if is_misspelt_requirements(name) or misspelt_version_file(name):
+    near = (
+        name
+        for name in sorted(names)
+        if name == "pylock.toml"
+        or (name.startswith("pylock.") and name.endswith(".toml"))
+        or is_misspelt_requirements(name)
+        or misspelt_version_file(name)
+    )
+    for name in itertools.chain((name for name in MARKER_FILES if name in present), near):
+        if not os.path.isdir(os.path.join(app_dir, name)):  # noqa: PTH112, PTH118
             return name
     for marker in VENV_MARKERS:
         if os.path.isfile(os.path.join(app_dir, marker)):  # noqa: PTH113, PTH118

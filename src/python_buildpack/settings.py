@@ -44,7 +44,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(name="DISABLE_COLLECTSTATIC", default="", help="`1`: Django's collectstatic is not run"),
     Setting(name="BP_BUILD_REPORT_PATH", default="", help="file for the build report (JSON): decisions, reasons, sizes, times"),
     Setting(name="BP_PYTHON_DISABLE", default="false", kind="true|false", help="`true`: detect fails, the buildpack stands aside"),
-    Setting(name="BP_LOG_LEVEL", default="info", kind="info|debug", help="`debug` shows commands and decisions"),
+    Setting(name="BP_LOG_LEVEL", default="info", help="`debug` shows commands and decisions; any other level is `info`"),
     Setting(name="NO_COLOR", default="", help="any value: the log has no colours"),
 )  # fmt: skip
 
@@ -86,6 +86,11 @@ class Settings:
     debug: bool
 
 
+# How people write true and false.
+_WORDS = {
+    **dict.fromkeys(("true", "1", "yes", "on"), "true"),
+    **dict.fromkeys(("false", "0", "no", "off"), "false"),
+}
 _OF_TOOLS = ("BP_", "PIP_", "UV_", "POETRY_")
 _WITH_URLS = (
     *("BP_DEPENDENCY_MIRROR", "BP_NLTK_INDEX", "BP_PIP_FIND_LINKS", "BP_PYTHON_RELEASES"),
@@ -107,6 +112,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             if "://" in word and not _is_url(word):
                 raise errors.setting_invalid(name, "…", "a URL with a valid host and port")
     for row in TABLE:
+        if row.kind == "true|false" and values[row.name].lower() in _WORDS:
+            values[row.name] = _WORDS[values[row.name].lower()]
         if "|" in row.kind and values[row.name].lower() not in row.kind.split("|"):
             raise errors.setting_invalid(row.name, values[row.name], ", ".join(row.kind.split("|")))
     return Settings(
@@ -124,12 +131,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         requirement_files=tuple(environ.get("BP_PIP_REQUIREMENT", "").split()),
         installer=values["BP_PIP_INSTALLER"].lower(),
         find_links=tuple(values["BP_PIP_FIND_LINKS"].split()),
-        require_hashes=values["BP_REQUIRE_HASHES"].lower() == "true",
+        require_hashes=values["BP_REQUIRE_HASHES"] == "true",
         refresh=values["BP_PYTHON_REFRESH"],
-        sbom=values["BP_DISABLE_SBOM"].lower() != "true",
-        live_reload=values["BP_LIVE_RELOAD_ENABLED"].lower() == "true",
-        keep_downloads=values["BP_KEEP_DOWNLOADS"].lower() == "true",
-        compile_app=values["BP_PYTHON_COMPILE_APP"].lower() == "true",
+        sbom=values["BP_DISABLE_SBOM"] != "true",
+        live_reload=values["BP_LIVE_RELOAD_ENABLED"] == "true",
+        keep_downloads=values["BP_KEEP_DOWNLOADS"] == "true",
+        compile_app=values["BP_PYTHON_COMPILE_APP"] == "true",
         nltk_index=values["BP_NLTK_INDEX"],
         collect_static=values["DISABLE_COLLECTSTATIC"].lower() in ("", "0", "false", "no", "off"),
         # uv's own: it chooses among the builds of PyTorch.

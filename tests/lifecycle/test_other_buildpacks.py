@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.lifecycle.conftest import BUILDER
+from tests.lifecycle.conftest import BUILDER, Host
 from tests.lifecycle.test_build import passed, reused
 from tests.managers.wheel_factory import Distribution, write_source
 
@@ -183,3 +183,20 @@ def test_a_version_that_another_buildpack_requires(space: Workspace, flask_app: 
     assert ".python-version line 1 asks for" in build.log
     assert "another buildpack requires '3.99'" in build.log
     assert "[build-plan-version-conflict]" in build.log
+
+
+def test_a_hook_before_another_python_is_made(
+    space: Workspace, flask_app: Path, served: Host
+) -> None:
+    """It runs with the Python that was decided, not with the one that was restored."""
+    (flask_app / "asset.txt").write_text("")
+    hook = flask_app / "bin" / "pre_compile"
+    hook.parent.mkdir()
+    hook.write_text('#!/bin/sh\necho "hook: $(readlink -f "$(command -v python)")"\n')
+    hook.chmod(0o755)
+    build = passed(create(space, flask_app, {"BP_PYTHON_RELEASES": f"{served.url}/releases.json"}))
+    assert f"hook: {space.buildpack_layers}/python/" in build.log
+    build = passed(create(space, flask_app))
+    assert f"hook: {space.buildpack_layers}" not in build.log
+    assert "/runtime/cpython/bin/python3" in build.log
+    assert f"asset: {space.buildpack_layers}/venv" in build.log

@@ -486,6 +486,13 @@ def test_a_procfile_that_cannot_start(
     assert all(text.startswith("Procfile line 2: ") for text in plan.warnings)
 
 
+def test_a_release_alone_is_no_default(tmp_path: Path) -> None:
+    """Else starting the image would migrate, and end."""
+    plan = planned(tmp_path, {"Procfile": "release: python manage.py migrate\n"}, "django")
+    assert [(one.type, one.default) for one in plan.processes] == [("release", False)]
+    assert any("no web process" in notice for notice in plan.notices)
+
+
 def test_a_script_by_name(tmp_path: Path) -> None:
     """BP_PYTHON_SCRIPT's script is the process where nothing else is."""
     plan = planned(tmp_path, {"jobs/nightly.py": "print(1)\n"}, "", script="jobs/nightly.py")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from python_buildpack.settings import TABLE, misspelt_settings
+from python_buildpack.errors import UserError
+from python_buildpack.settings import TABLE, misspelt_settings, read_settings
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,22 @@ def test_what_is_set_rightly_too_is_another_buildpacks() -> None:
     """Both may be set for two builders."""
     assert misspelt_settings({"BP_PYTHON_VERSION": "3", "BP_CPYTHON_VERSION": "3"}) == {}
     assert misspelt_settings({row.name: "1" for row in TABLE}) == {}
+
+
+@pytest.mark.parametrize("name", [row.name for row in TABLE if row.kind == "true|false"])
+def test_words_for_true_and_false(name: str) -> None:
+    """As detect takes them; anything else is an error."""
+    on, off = read_settings({name: "true"}), read_settings({name: "false"})
+    for word in ("1", "YES", "on", "True"):
+        assert read_settings({name: word}) == on
+    for word in ("0", "no", "OFF", ""):
+        assert read_settings({name: word or "false"}) == off
+    assert (on != off) == (name != "BP_PYTHON_DISABLE")  # that one is detect's
+    with pytest.raises(UserError, match="maybe"):
+        read_settings({name: "maybe"})
+
+
+def test_a_level_of_other_buildpacks() -> None:
+    """BP_LOG_LEVEL is for all of a builder's: a level that is not known here ends no build."""
+    assert not read_settings({"BP_LOG_LEVEL": "WARN"}).debug
+    assert read_settings({"BP_LOG_LEVEL": "DEBUG"}).debug

@@ -997,3 +997,12 @@ def test_detect_leaves_other_names_alone(name: str, tmp_path: Path) -> None:
     """Names that other apps have are no sign of Python."""
     (tmp_path / name).write_text("3.12\n")
     assert python_sign(str(tmp_path)) is None
+
+
+def test_a_directory_is_no_sign(tmp_path: Path) -> None:
+    """Other apps keep papers in `requirements/`; build would find nothing to explain."""
+    for name in ("requirements", "setup.py", "pylock.toml"):
+        (tmp_path / name).mkdir()
+    assert python_sign(str(tmp_path)) is None
+    (tmp_path / "main.py").write_text("")
+    assert python_sign(str(tmp_path)) == "main.py"

@@ -18,9 +18,9 @@ def project_root(app_dir: Path, project_dir: str) -> Path:
     Raises `UserError` for a path that leads out of `app_dir`, by itself or through a link, and for
     a directory that does not exist.
     """
-    if not project_dir:
-        return app_dir
     normal = os.path.normpath(project_dir)
+    if normal == ".":
+        return app_dir
     if Path(normal).is_absolute() or Path(normal).parts[0] == "..":
         raise errors.path_leaves_app("BP_PYTHON_PROJECT_DIR", project_dir)
     root = app_dir / normal

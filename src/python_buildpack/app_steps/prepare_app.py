@@ -29,8 +29,13 @@ if TYPE_CHECKING:
 
 def run_pre_compile(shop: Workshop, hook: Path) -> None:
     """Before anything is installed, so that it can still change what will be."""
+    import shutil
+
     from python_buildpack.lent_python import lent_interpreter
 
+    if not shop.plan.python.reuse:
+        # What was restored for another buildpack is not the Python that was decided.
+        shutil.rmtree(shop.python_dir, ignore_errors=True)
     with lent_interpreter(shop):
         environ = app_environment(
             shop.context.environ, str(shop.project.root), (f"{shop.python_dir}/bin",), {}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WRAPPER = "pycnb/launch_wrapper.py"
 WEB = "web"
 RELOAD = "reload"
+RELEASE = "release"
 # Programs that Procfiles name -> the packages that have them.
 _PACKAGES = {
     **{
@@ -105,7 +106,8 @@ def plan_launch(given: LaunchInputs) -> LaunchPlan:
 
         planned = inferred_processes(given, notes)
     types = [one.type for one in planned]
-    default = WEB if WEB in types else types[0] if len(types) == 1 else None
+    # What is run once, before a deployment, is nothing that an image does by itself.
+    default = WEB if WEB in types else types[0] if len(types) == 1 and types != [RELEASE] else None
     if default is None and types:
         notes.notices.append(
             "There is no web process, so the image has no default one: start one by its name, with "
