@@ -241,6 +241,56 @@ FLASK_CASES = (
         {"app.py": "import flask, flask_restful\nbackend = flask.Flask('a')\n"
                    "api = flask_restful.Api(backend)\n"},
         "flask flask-restful gunicorn", "gunicorn app:backend"),
+    *(
+        web(f"flask, {title} is no application",
+            {"app.py": f"from flask import Flask\nfrom {module} import {name}\n"
+                       f"backend = Flask('a')\napp = {name}({arguments})\n"},
+            "flask gunicorn", "gunicorn app:backend")
+        for title, module, name, arguments in (
+            ("Dash", "dash", "Dash", "__name__, server=backend"),
+            ("SocketIO", "flask_socketio", "SocketIO", "backend"),
+            ("flask-restful's Api", "flask_restful", "Api", "backend"),
+            ("flask-restx's Api", "flask_restx", "Api", "app=backend"),
+            ("Celery", "celery", "Celery", "backend"),
+        )
+    ),
+    web("flask, a function of the app's own that makes a Celery",
+        {"app.py": "from flask import Flask\nfrom work import make_celery\nbackend = Flask('a')\n"
+                   "app = make_celery(backend)\n",
+         "work.py": "from celery import Celery\ndef make_celery(app):\n"
+                    "    made = Celery(app.import_name)\n    return made\n"},
+        "flask celery gunicorn", "gunicorn app:backend", silent=("app:app",)),
+    web("flask, a function of the app's own that returns nobody knows what",
+        {"app.py": "from flask import Flask\ndef extend(app):\n    return Other(app)\n"
+                   "backend = Flask('a')\napp = extend(backend)\n"},
+        "flask gunicorn", "gunicorn app:backend"),
+    web("flask, a function of the app's own around the only object",
+        {"app.py": FLASK + "def extend(app):\n    return app\napp = extend(app)\n"},
+        "flask gunicorn", "gunicorn app:app"),
+    web("flask, a class of the app's own is middleware",
+        {"app.py": "from flask import Flask\nclass Prefix:\n    pass\nbackend = Flask('a')\n"
+                   "app = Prefix(backend)\n"},
+        "flask gunicorn", "gunicorn app:app"),
+    web("dash", {"app.py": "from dash import Dash\napp = Dash(__name__)\nserver = app.server\n"},
+        "dash flask gunicorn", "gunicorn app:server"),
+    web("dash, in two modules",
+        {"app.py": "import dash\napp = dash.Dash(__name__)\n",
+         "index.py": "from app import app\nserver = app.server\n"},
+        "dash flask waitress", f"{WAITRESS} index:server"),
+    none("celery alone", {"app.py": "from flask import Flask\nfrom celery import Celery\n"
+                                    "def make():\n    return Celery('a')\napp = make(Flask('a'))\n"},
+         "flask celery gunicorn", "no web app was recognised"),
+    *(
+        web(f"flask, as ASGI by {package}",
+            {"app.py": f"import flask\nfrom {package}.middleware.wsgi import WSGIMiddleware\n"
+                       "backend = flask.Flask('a')\napp = WSGIMiddleware(backend)\n"},
+            "flask starlette uvicorn", f"{UVICORN} app:app")
+        for package in ("fastapi", "starlette", "uvicorn")
+    ),
+    web("flask, as ASGI too, where no ASGI server is installed",
+        {"app.py": "import flask\nfrom starlette.middleware.wsgi import WSGIMiddleware\n"
+                   "backend = flask.Flask('a')\napp = WSGIMiddleware(backend)\n"},
+        "flask starlette waitress", f"{WAITRESS} app:backend"),
     web("flask, as ASGI where that is what is installed",
         {"app.py": FLASK + "from asgiref.wsgi import WsgiToAsgi\nasgi_app = WsgiToAsgi(app)\n"},
         "flask asgiref uvicorn", f"{UVICORN} app:asgi_app"),

@@ -125,10 +125,10 @@ def _entries(sources: AppSources, project: str) -> Iterator[list[_Entry]]:
 
 def _place(sources: AppSources, folder: str, project: str) -> int:
     name = folder.rpartition("/")[2].lower()
-    if name in _ASIDE:
-        return 3
     if folder == "src" or name.replace("_", "-") == project:
         return 0
+    if name in _ASIDE:
+        return 3
     return 1 if sources.has(f"{folder}/__init__.py") else 2
 
 
@@ -181,9 +181,9 @@ def _module_applications(sources: AppSources, entry: _Entry) -> Iterator[Applica
         if name not in names
         and (name in _FACTORIES or not isinstance(values[-1], (Function, Class)))
     ]
-    for name in names:
-        meaning = known.of_name(name, scope)
-        if meaning is None or meaning.kind == "class" or meaning.needs_arguments:
+    found = [(name, meaning) for name in names if (meaning := known.of_name(name, scope))]
+    for name, meaning in sorted(found, key=lambda one: one[1].is_doubtful):
+        if not meaning.is_served:
             continue
         is_factory = meaning.kind == "factory"
         if is_factory and name not in _FACTORIES:

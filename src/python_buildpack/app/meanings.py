@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from python_buildpack.app.module_scope import Call, Class, Function, Reference, Scope, Value
+from python_buildpack.app.module_scope import (
+    Call,
+    Class,
+    Function,
+    Parameter,
+    Reference,
+    Scope,
+    Value,
+)
 from python_buildpack.app.sources import AppSources
 
 WSGI = "wsgi"
@@ -31,7 +39,18 @@ ADAPTERS = {
     "asgiref.wsgi.WsgiToAsgi": ASGI,
     "a2wsgi.WSGIMiddleware": ASGI,
     "a2wsgi.ASGIMiddleware": WSGI,
+    "fastapi.middleware.wsgi.WSGIMiddleware": ASGI,
+    "starlette.middleware.wsgi.WSGIMiddleware": ASGI,
+    "uvicorn.middleware.wsgi.WSGIMiddleware": ASGI,
 }
+_DASH = "dash.Dash"
+# What is given an application, and is none that a server could call.
+_NO_APPLICATIONS = frozenset(
+    [
+        *(_DASH, "celery.Celery", "flask_restful.Api", "flask_restx.Api"),
+        "flask_socketio.SocketIO",
+    ]
+)
 _APP_ATTRIBUTES = frozenset({"wsgi_app", "asgi_app"})
 _DEPTH = 20
 # Names that are looked up for one module at most: no code, however twisted, takes long.
@@ -40,16 +59,25 @@ _LOOKUPS = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """What a name stands for: `class`, `object` or `factory`.
+    """What a name stands for: `class`, `object` or `factory`; else a `function` or `other` thing.
 
     `is_wrapped`: made of an application by something else, middleware or an extension.
+    `is_doubtful`: by a function of the app's own that returns nobody knows what. `origin` is what
+    an `other` thing is made by.
     """
 
     kind: str
-    framework: str
-    interface: str
+    framework: str = ""
+    interface: str = ""
     needs_arguments: bool = False
     is_wrapped: bool = False
+    is_doubtful: bool = False
+    origin: str = ""
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a server can be given it."""
+        return self.kind == "object" or (self.kind == "factory" and not self.needs_arguments)
 
 
 class Meanings:
@@ -75,9 +103,7 @@ class Meanings:
             values = scope.values.get(first, [])[: before if number == 0 else None]
             if values:
                 meaning = self._of_value(first, len(values) - 1, values[-1], scopes[number:], depth)
-                if rest and not (rest in _APP_ATTRIBUTES and meaning and meaning.kind == "object"):
-                    return None
-                return meaning
+                return _attribute(meaning, rest) if rest and meaning else meaning
             if first in scope.imports:
                 origin = scope.imports[first]
                 return self._elsewhere(f"{origin}.{rest}" if rest else origin, depth)
@@ -95,6 +121,8 @@ class Meanings:
             before = position if reference.name.split(".")[0] == name else None
             return self._of_name(reference.name, scopes, before, depth + 1)
 
+        if isinstance(value, Parameter):
+            return None
         if isinstance(value, Reference):
             return of(value)
         if isinstance(value, Class):
@@ -112,7 +140,9 @@ class Meanings:
         depth: int,
         function: Meaning | None,
     ) -> Meaning | None:
-        if function is not None:
+        if function is not None and function.kind != "function":
+            if function.kind == "other":
+                return function
             made = function.kind in ("class", "factory")
             return _as_object(function) if made else None
         # Middleware has the interface of what it wraps.
@@ -120,7 +150,8 @@ class Meanings:
             meaning = self._of_value(name, position, argument, scopes, depth + 1)
             if meaning is not None and meaning.kind == "object":
                 interface = ADAPTERS.get(_origin(call.function.name, scopes), meaning.interface)
-                return _as_object(meaning, interface, is_wrapped=True)
+                wrapped = _as_object(meaning, interface)
+                return replace(wrapped, is_wrapped=True, is_doubtful=function is not None)
         return None
 
     def _of_function(
@@ -129,6 +160,7 @@ class Meanings:
         if depth > _DEPTH:
             return None
         inner = (function.scope, *scopes)
+        made = Meaning(kind="function")
         for value in function.returns:
             meaning = self._of_value("", 0, value, inner, depth + 1)
             if meaning is not None and meaning.kind == "object":
@@ -138,13 +170,17 @@ class Meanings:
                     interface=meaning.interface,
                     needs_arguments=function.needs_arguments,
                 )
-        return None
+            if meaning is not None and meaning.kind == "other":
+                made = meaning
+        return made
 
     def _elsewhere(self, dotted: str, depth: int) -> Meaning | None:
         """What a name means that is imported: from a framework, or from a module of the app."""
         if dotted in CONSTRUCTORS:
             framework, interface = CONSTRUCTORS[dotted]
             return Meaning(kind="class", framework=framework, interface=interface)
+        if dotted in _NO_APPLICATIONS:
+            return Meaning(kind="other", origin=dotted)
         parts = dotted.split(".")
         for count in range(len(parts) - 1, 0, -1):
             found = self._sources.module(".".join(parts[:count]), self._bases)
@@ -153,15 +189,18 @@ class Meanings:
         return None
 
 
-def _as_object(
-    meaning: Meaning, interface: str | None = None, *, is_wrapped: bool = False
-) -> Meaning:
+def _as_object(meaning: Meaning, interface: str | None = None) -> Meaning:
     return Meaning(
         kind="object",
         framework=meaning.framework,
         interface=interface or meaning.interface,
-        is_wrapped=is_wrapped,
     )
+
+
+def _attribute(meaning: Meaning, name: str) -> Meaning | None:
+    if meaning.origin == _DASH and name == "server":
+        return Meaning(kind="object", framework="flask", interface=WSGI)
+    return meaning if meaning.kind == "object" and name in _APP_ATTRIBUTES else None
 
 
 def _origin(dotted: str, scopes: tuple[Scope, ...]) -> str:

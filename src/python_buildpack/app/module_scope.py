@@ -38,7 +38,12 @@ class Class:
     bases: tuple[Reference, ...]
 
 
-Value = Reference | Call | Function | Class
+@dataclass(frozen=True)
+class Parameter:
+    """What a function is given: anything."""
+
+
+Value = Reference | Call | Function | Class | Parameter
 
 
 @dataclass(frozen=True)
@@ -187,14 +192,16 @@ def _value(node: ast.expr | None) -> Value | None:
 
 
 def _function(node: ast.FunctionDef, package: str) -> Function:
+    given = node.args
     scope = Scope()
+    for argument in (*given.posonlyargs, *given.args, *given.kwonlyargs):
+        _set(scope, argument.arg, Parameter())
     _fill(scope, node.body, package)
     returns = tuple(
         found
         for inner in _statements(node.body)
         if isinstance(inner, ast.Return) and (found := _value(inner.value))
     )
-    given = node.args
     positional = len(given.posonlyargs) + len(given.args) - len(given.defaults)
     return Function(
         scope=scope,
