@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from python_buildpack import errors
 from python_buildpack.log import Log
-from python_buildpack.redact import redact
+from python_buildpack.redact import redact, url_secrets
 from python_buildpack.runtime.mirrors import mirrored
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ def download(
     are not those expected, and when the disk is full; `destination` does not exist then.
     """
     target = mirrored(url, mirror)
+    log.hide(_secrets(target))
     log.debug(f"from {redact(target)}")
     partial = destination.with_name(destination.name + ".part")
     partial.unlink(missing_ok=True)
@@ -98,6 +99,7 @@ def fetch_bytes(
     url: str, *, log: Log, environ: Mapping[str, str], first_wait: float = FIRST_WAIT
 ) -> bytes:
     """A small file, whole. Raises `UserError` when it cannot be had."""
+    log.hide(_secrets(url))
 
     import urllib3.exceptions
 
@@ -114,6 +116,11 @@ def fetch_bytes(
     if len(body) > LIST_LIMIT:
         raise errors.download_failed(redact(url), "It is larger than 32 MiB.")
     return bytes(body)
+
+
+def _secrets(url: str) -> set[str]:
+    """Of the directory: the name of a file may look like a token."""
+    return url_secrets(url.rpartition("/")[0])
 
 
 def _copy(source: Path, partial: Path, algorithm: str) -> str:

@@ -38,6 +38,7 @@ class Log:
         self._stream = stream or sys.stdout
         self._debug = debug
         self._colour = colour
+        self._known: set[str] = set()
         self._secrets: re.Pattern[str] | None = None
         self._lock = threading.Lock()
         self._last = 0.0  # when the last line was written
@@ -46,12 +47,17 @@ class Log:
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Never print these from now on, whatever they stand in."""
-        self._secrets = hider(secrets)
+        self._known.update(secrets)
+        self._secrets = hider(self._known)
 
     def clean(self, text: str) -> str:
         """`text` without credentials: those of URLs, and those that are known."""
         text = redact(text)
         return self._secrets.sub("****", text) if self._secrets else text
+
+    def hides(self, text: str) -> bool:
+        """Whether `text` holds what is never printed."""
+        return self._secrets is not None and self._secrets.search(text) is not None
 
     def _line(self, text: str, paint: str = "") -> None:
         # Names in locks, of files, and values of variables may hold what has no UTF-8.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from python_buildpack.packages.package_sources import parse_source
 from python_buildpack.packages.pylock_selection import target_environment
 from python_buildpack.packages.resolution import installed_artifact
 from python_buildpack.packages.shared_libraries import missing_libraries
+from python_buildpack.packages.variables_in_urls import expanded_secrets
 from python_buildpack.workshop import Workshop
 
 
@@ -94,7 +95,7 @@ def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed
     install = make_install(shop, install_set, python)
     tool = installer.install_packages(install, shop.tools, shop.log)
     installer.check_packages(install, shop.tools, shop.log)
-    venv.tidy(shop.venv_dir)
+    venv.tidy(shop.venv_dir, shop.log.clean)
     distributions = venv.installed_distributions(shop.venv_dir)
     resolved = {package.name: package for package in installer.read_resolution(install)}
     artifacts = {
@@ -160,7 +161,7 @@ def _access(shop: Workshop, install_set: InstallSet) -> tuple[Access, Access | N
         parse_source("BP_PIP_FIND_LINKS", link) for link in shop.project.local_wheels.links
     )
     links = (*at_hand, *sources.find_links)
-    shop.log.hide(secrets(sources, indexes.sources))
+    shop.log.hide(secrets(sources, indexes.sources) | expanded_secrets(_urls(install_set), environ))
     usual = grant(
         sources,
         indexes,
@@ -176,6 +177,14 @@ def _access(shop: Workshop, install_set: InstallSet) -> tuple[Access, Access | N
     return usual, grant(
         sources, AppIndexes(), local, environ, shop.work_dir, no_index=True, own_index=False
     )
+
+
+def _urls(install_set: InstallSet) -> Iterator[str]:
+    """All lines in which an installer or we look for variables."""
+    yield from (*install_set.urls, *install_set.lines)
+    for lines in install_set.pinned.values():
+        yield from lines
+    yield from (index.url for index in install_set.indexes)
 
 
 def _write_launch_support(shop: Workshop, gunicorn: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 _HIDDEN = "****"
 # `user:password@`, where the password may hold unescaped slashes: before a path there can only be
@@ -45,10 +45,27 @@ def without_tokens(url: str) -> str:
     """The URL of an index as it may be stored: scheme, host and path, without what looks secret."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    path = "/".join(
-        _HIDDEN if re.fullmatch(_TOKEN, part) else part for part in parts.path.split("/")
-    )
+    path = "/".join(_HIDDEN if _is_token(part) else part for part in parts.path.split("/"))
     return f"{parts.scheme}://{host}{path}" if parts.scheme else path
+
+
+def url_secrets(url: str) -> set[str]:
+    """What looks secret in the URL of an index: its password, tokens in its path and its query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return set()
+    if not parts.netloc:
+        return set()  # a path on this machine
+    userinfo = parts.netloc.rpartition("@")[0]
+    found = {unquote(userinfo.partition(":")[2] or userinfo)}
+    found |= {part for part in parts.path.split("/") if _is_token(part)}
+    found |= {value for value in re.findall(r"=([^&]+)", parts.query) if len(value) > 7}
+    return found - {""}
+
+
+def _is_token(part: str) -> bool:
+    return re.fullmatch(_TOKEN, part) is not None
 
 
 def hider(secrets: Iterable[str]) -> re.Pattern[str] | None:

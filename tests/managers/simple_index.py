@@ -42,7 +42,8 @@ class File:
 class SimpleIndex:
     """`with SimpleIndex() as index: index.add(wheel)`; `index.url` is what pip calls index-url.
 
-    With `user` and `password` every request needs them (basic authentication). `requests` holds
+    With `user` and `password` every request needs them (basic authentication); with a `token` every
+    path begins with it. `requests` holds
     every path that was asked for, with its status, `sent` how many bytes the answers had;
     `offline = True` answers 503 to everything.
     With a `certificate` (a PEM file with its key) it speaks TLS. It listens on `address`.
@@ -53,6 +54,7 @@ class SimpleIndex:
 
     user: str = ""
     password: str = ""
+    token: str = ""
     offline: bool = False
     certificate: Path | None = None
     address: str = "127.0.0.1"
@@ -113,11 +115,18 @@ class SimpleIndex:
 
     @property
     def url(self) -> str:
-        return f"{self._scheme}://{self.host}/simple/"
+        return f"{self._scheme}://{self.host}{self._prefix}/simple/"
 
     @property
     def url_with_credentials(self) -> str:
-        return f"{self._scheme}://{quote(self.user)}:{quote(self.password, safe='')}@{self.host}/simple/"
+        if not self.user:
+            return self.url
+        userinfo = f"{quote(self.user)}:{quote(self.password, safe='')}"
+        return f"{self._scheme}://{userinfo}@{self.host}{self._prefix}/simple/"
+
+    @property
+    def _prefix(self) -> str:
+        return f"/{self.token}" if self.token else ""
 
     @property
     def _scheme(self) -> str:
@@ -142,7 +151,8 @@ class SimpleIndex:
 
     def downloads(self) -> list[str]:
         """The names of the files that were fetched, each as often as it was."""
-        paths = [line.split()[1] for line in self.requests if line.startswith("200 /files/")]
+        wanted = f"200 {self._prefix}/files/"
+        paths = [line.split()[1] for line in self.requests if line.startswith(wanted)]
         return [path.rpartition("/")[2] for path in paths if not path.endswith(".metadata")]
 
     def answer(self, path: str, accept: str, authorization: str) -> tuple[int, str, bytes]:
@@ -154,16 +164,18 @@ class SimpleIndex:
             if authorization != f"Basic {wanted}":
                 return 401, "text/plain", b"credentials, please"
         words = path.partition("?")[0].strip("/").split("/")
-        if words[0] in self.folders:
+        if self.token and words.pop(0) != self.token:
+            return 403, "text/plain", b"the token, please"
+        if words and words[0] in self.folders:
             file_path = self.folders[words[0]].joinpath(*words[1:])
             if ".." not in words and file_path.is_file():
                 return 200, "application/octet-stream", file_path.read_bytes()
             return 404, "text/plain", b"not found"
-        if words[0] == "simple" and len(words) == 2 and words[1] in self.files:
+        if words[:1] == ["simple"] and len(words) == 2 and words[1] in self.files:
             return self._project(words[1], accept)
-        if words[0] == "simple" and len(words) == 1:
+        if words == ["simple"]:
             return self._projects(accept)
-        if words[0] == "files" and len(words) == 3:
+        if words[:1] == ["files"] and len(words) == 3:
             name = unquote(words[2]).removesuffix(".metadata")
             file = self.files.get(words[1], {}).get(name)
             if file is not None:
@@ -176,7 +188,9 @@ class SimpleIndex:
         if "application/vnd.pypi.simple.v1+json" in accept:
             body = {"meta": {"api-version": "1.0"}, "projects": [{"name": n} for n in self.files]}
             return 200, "application/vnd.pypi.simple.v1+json", json.dumps(body).encode()
-        links = "\n".join(f'<a href="/simple/{name}/">{name}</a>' for name in self.files)
+        links = "\n".join(
+            f'<a href="{self._prefix}/simple/{name}/">{name}</a>' for name in self.files
+        )
         return 200, "text/html", f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
 
     def _project(self, project: str, accept: str) -> tuple[int, str, bytes]:
@@ -186,10 +200,10 @@ class SimpleIndex:
                 "meta": {"api-version": "1.1"},
                 "name": project,
                 "versions": sorted({_version(file.name) for file in files}),
-                "files": [_json_file(project, file) for file in files],
+                "files": [_json_file(self._prefix, project, file) for file in files],
             }
             return 200, "application/vnd.pypi.simple.v1+json", json.dumps(body).encode()
-        links = "\n".join(_link(project, file) for file in files)
+        links = "\n".join(_link(self._prefix, project, file) for file in files)
         return 200, "text/html", f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
 
 
@@ -202,10 +216,10 @@ def _version(name: str) -> str:
     return name.removesuffix(".tar.gz").removesuffix(".whl").split("-")[1]
 
 
-def _json_file(project: str, file: File) -> dict[str, Any]:
+def _json_file(prefix: str, project: str, file: File) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "filename": file.name,
-        "url": f"/files/{project}/{file.name}",
+        "url": f"{prefix}/files/{project}/{file.name}",
         "hashes": {"sha256": file.sha256},
         "size": len(file.data),
         "upload-time": "2020-02-02T00:00:00Z",
@@ -219,8 +233,8 @@ def _json_file(project: str, file: File) -> dict[str, Any]:
     return entry
 
 
-def _link(project: str, file: File) -> str:
-    attributes = f'href="/files/{project}/{file.name}#sha256={file.sha256}"'
+def _link(prefix: str, project: str, file: File) -> str:
+    attributes = f'href="{prefix}/files/{project}/{file.name}#sha256={file.sha256}"'
     if file.requires_python:
         attributes += f' data-requires-python="{html.escape(file.requires_python)}"'
     if file.metadata is not None:

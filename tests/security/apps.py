@@ -14,7 +14,7 @@ import tomli_w
 from tests.managers.conftest import plain_environment, write_files
 from tests.managers.simple_index import SimpleIndex
 from tests.managers.wheel_factory import BACKEND, Distribution, metadata, write_wheel
-from tests.security.places import USER, Source
+from tests.security.places import TOKENS, USER, Source
 
 import host_python
 from python_buildpack.app.files import AppFiles
@@ -23,6 +23,7 @@ from python_buildpack.managers.lock_fields import Fields
 
 Files = dict[str, str]
 VARIABLE = "${VAR} in the app's files"
+TOKEN = "${VAR} in the path of an index in the app's files"
 NAMED = "a named index's password"
 LITERAL = "an index URL in the app's files"
 Author = Callable[[Sequence[Source], SimpleIndex, Path], Files]
@@ -32,6 +33,8 @@ def index_url(source: Source, public: SimpleIndex) -> str:
     """The index as the app's files name it."""
     if source.place == VARIABLE:
         return source.server.url.replace("://", f"://{USER}:${{OWN_PASSWORD}}@")
+    if source.place == TOKEN:
+        return source.server.url.replace(source.server.token, f"${{{TOKENS[TOKEN]}}}")
     if source.place == LITERAL:
         return source.server.url_with_credentials
     return source.server.url if source.place == NAMED else public.url
@@ -39,7 +42,9 @@ def index_url(source: Source, public: SimpleIndex) -> str:
 
 def index_name(source: Source) -> str:
     """`own-named` and the like; '' for the public one, which the configuration replaces."""
-    names = {VARIABLE: "own-variable", NAMED: "own-named", LITERAL: "own-literal"}
+    names = {
+        VARIABLE: "own-variable", TOKEN: "own-token", NAMED: "own-named", LITERAL: "own-literal",
+    }  # fmt: skip
     return names.get(source.place, "")
 
 

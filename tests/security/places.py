@@ -54,6 +54,7 @@ class Scene:
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """`plant` puts the secret there. `serves`: what is installed with it ('': nothing is).
+    `in_path`: it is a part of the URL's path, not a password.
 
     `only` are the builders that it concerns, the others have no such place: `why`.
     """
@@ -61,6 +62,7 @@ class Place:
     round: str
     plant: Callable[[Scene], None]
     serves: str = ""
+    in_path: bool = False
     only: tuple[str, ...] = BUILDERS
     why: str = ""
 
@@ -143,6 +145,15 @@ def _expanded(scene: Scene) -> None:
     scene.environ["OWN_PASSWORD"] = scene.server.password
 
 
+def _expanded_token(variable: str) -> Callable[[Scene], None]:
+    return lambda scene: scene.environ.update({variable: scene.server.token})
+
+
+# The variables whose values are tokens in the paths of the app's URLs.
+TOKENS = {
+    "${VAR} in the path of an index in the app's files": "OWN_INDEX_KEY",
+    "${VAR} in the path of a direct URL": "OWN_URL_KEY",
+}
 EXPANDING = ("pip", "pip by pip", "pipenv", "pdm")
 NAMING = ("poetry", "uv")
 LITERAL = ("pip", "pip by pip", "pipenv", "pdm", "poetry", "script")
@@ -150,6 +161,7 @@ PLACES: Mapping[str, Place] = {
     # The build's configuration, by variables and files of the user.
     "PIP_INDEX_URL": Place(round="variables", plant=_variable("PIP_INDEX_URL"), serves="sdist"),
     "PIP_EXTRA_INDEX_URL": Place(round="variables", plant=_variable("PIP_EXTRA_INDEX_URL"), serves="wheel"),
+    "PIP_EXTRA_INDEX_URL, in its path": Place(round="variables", plant=_variable("PIP_EXTRA_INDEX_URL"), serves="sdist", in_path=True),
     "UV_INDEX": Place(round="variables", plant=_variable("UV_INDEX"), serves="wheel"),
     "UV_INDEX_CORP_PASSWORD": Place(round="variables", plant=_named, serves="wheel"),
     "BP_PIP_FIND_LINKS": Place(round="variables", plant=_variable("BP_PIP_FIND_LINKS", _page), serves="wheel"),
@@ -170,6 +182,10 @@ PLACES: Mapping[str, Place] = {
     "another binding": Place(round="bindings", plant=lambda s: s.bind("postgresql", password=s.server.password)),
     # What the app's own files say.
     "${VAR} in the app's files": Place(round="own", plant=_expanded, serves="wheel", only=EXPANDING, why="it expands no variables"),
+    **{
+        name: Place(round="own", plant=_expanded_token(variable), serves=serves, in_path=True, only=EXPANDING, why="it expands no variables")
+        for (name, variable), serves in zip(TOKENS.items(), ("wheel", "url"), strict=True)
+    },
     "a named index's password": Place(round="own", plant=_own_named, serves="wheel", only=NAMING, why="it has no named indexes, or their URLs hold variables"),
     "an index URL in the app's files": Place(round="own", plant=_in_files, serves="wheel", only=LITERAL, why="it names no index, or has no URLs with passwords in locks"),
     "a VCS URL in the app's files": Place(round="own", plant=_in_files, serves="vcs", only=tuple(b for b in BUILDERS if b != "uv"), why="uv.lock holds no credentials of VCS URLs: git's own configuration has them"),
@@ -212,7 +228,10 @@ class Source:
 
     @property
     def full_url(self) -> str:
-        return self.server.url_with_credentials.removesuffix("simple/") + self.path
+        url = self.server.url_with_credentials.removesuffix("simple/") + self.path
+        if self.place in TOKENS:
+            return url.replace(self.server.token, f"${{{TOKENS[self.place]}}}")
+        return url
 
 
 def fill(place: str, number: int, server: SimpleIndex, folder: Path) -> Source | None:

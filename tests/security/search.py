@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import zstandard
+
 
 def patterns(secrets: Mapping[str, str]) -> re.Pattern[bytes]:
     """Matches each secret: as it is, and in base64 wherever it starts."""
@@ -37,6 +39,8 @@ def contents(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
             yield from contents(gzip.decompress(data), name)
         except (OSError, EOFError, zlib.error):
             return
+    elif data.startswith(b"\x28\xb5\x2f\xfd"):
+        yield from contents(zstandard.ZstdDecompressor().decompressobj().decompress(data), name)
     elif data.startswith(b"PK\x03\x04"):
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for entry in archive.infolist():

@@ -135,8 +135,9 @@ def servers(certificate: Path) -> Iterator[dict[str, SimpleIndex]]:
         yield {
             name: stack.enter_context(
                 SimpleIndex(
-                    user=USER,
+                    user="" if place.in_path else USER,
                     password=password(name),
+                    token=SECRETS[name] if place.in_path else "",
                     address=f"127.0.1.{number}",
                     certificate=certificate if place.round == "bindings" else None,
                 )
@@ -187,6 +188,8 @@ def test_no_leak(
     chosen = [offers[name] for name in places if name in offers]
     # The lifecycle sets HOME for the user that it runs as.
     environ = {"HOME": str(home), "TMPDIR": str(temporary), "BP_PYTHON_REFRESH": root}
+    if round != "bindings":
+        environ["BP_KEEP_DOWNLOADS"] = "true"
     if root == "SERVICE_BINDING_ROOT":
         environ[root] = str(bindings)
     with SimpleIndex() as public:

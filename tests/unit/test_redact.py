@@ -7,7 +7,8 @@ import io
 import pytest
 
 from python_buildpack.log import Log
-from python_buildpack.redact import redact, without_credentials, without_tokens
+from python_buildpack.packages.variables_in_urls import expanded_secrets
+from python_buildpack.redact import redact, url_secrets, without_credentials, without_tokens
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,52 @@ def test_stored_index(url: str, stored: str) -> None:
     assert without_tokens(url) == stored
 
 
+@pytest.mark.parametrize(
+    ("url", "secret"),
+    [
+        ("https://dl.example/aB3xK9pQ7rT2mN5v/acme/repo/simple/", {"aB3xK9pQ7rT2mN5v"}),
+        ("https://u:p%40ss@h.example/simple/?sig=1a2b3c4d&x=short", {"p@ss", "1a2b3c4d"}),
+        ("https://t0ken@h.example/simple/", {"t0ken"}),
+        ("https://h.example:8443/api/pypi/internal-python/simple", set()),
+        ("/opt/wheels/aB3xK9pQ7rT2mN5v", set()),
+        ("https://[", set()),
+    ],
+)
+def test_secrets_of_a_url(url: str, secret: set[str]) -> None:
+    """Of an index's URL the password, the tokens in its path, the values in its query."""
+    assert url_secrets(url) == secret
+
+
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        ("mylib @ https://dl.example/${KEY}/a/mylib-1.0-py3-none-any.whl", {"entitled"}),
+        ("-i https://dl.example/${KEY}/simple/", {"entitled"}),
+        ("--extra-index-url=https://${USER}:${KEY}@dl.example/simple/", {"entitled"}),
+        ("https://$KEY@dl.example/simple/", {"entitled"}),
+        ("--index-url ${INDEX}", {"p4ss", "aB3xK9pQ7rT2mN5v"}),
+        ("-f https://dl.example/aB3xK9pQ7rT2mN5v/links", {"aB3xK9pQ7rT2mN5v"}),
+        # No secrets: hosts, short words, what stands in no URL, what is not given.
+        ("-i https://${HOST}/${APP_ENV}/simple/", set()),
+        ("flask==${FLASK_VERSION}", set()),
+        ("-r ${KEY}.txt", set()),
+        ("-i https://dl.example/${NOT_GIVEN}/simple/", set()),
+        ("spacy-model @ https://h.example/model_sm-3.7.1-abc/model_sm-3.7.1-py3-none-any.whl", set()),
+    ],
+)  # fmt: skip
+def test_secrets_by_variables(line: str, secret: set[str]) -> None:
+    """Values in the URLs of the app's files are hidden; half of the log is not."""
+    environ = {
+        "KEY": "entitled",
+        "USER": "ci",
+        "INDEX": "https://ci:p4ss@dl.example/aB3xK9pQ7rT2mN5v/simple/",
+        "HOST": "packages.example",
+        "APP_ENV": "prod",
+        "FLASK_VERSION": "3.0",
+    }
+    assert expanded_secrets([line], environ) == secret
+
+
 def test_known_secrets_are_hidden_everywhere() -> None:
     """A password is hidden in any context, raw or escaped; common short words are not."""
     stream = io.StringIO()
@@ -87,6 +134,9 @@ def test_known_secrets_are_hidden_everywhere() -> None:
     log.warning("p%40ss/word")
     assert "word" not in stream.getvalue().replace("password", "")
     assert "abc" in stream.getvalue()
+    log.hide({"t0ken"})
+    log.info("p@ss/word and t0ken")
+    assert stream.getvalue().endswith("       **** and ****\n")
 
 
 @pytest.mark.timeout(300)

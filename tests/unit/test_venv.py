@@ -51,7 +51,9 @@ def test_credentials_in_requirements_of_packages(tmp_path: Path) -> None:
     head = b"Name: a\nRequires-Dist: b @ https://u:s3cret@files.example/b.whl ; os_name == 'x'\n"
     (info / "METADATA").write_bytes(head + b"\nhttps://an:example@in.the/readme \xff")
     (info / "RECORD").write_text("a-1.0.dist-info/METADATA,sha256=old,1\n")
-    tidy(venv)
+    (info / "direct_url.json").write_text('{"url": "https://files.example/t0ken/a.whl"}')
+    tidy(venv, lambda url: url.replace("t0ken", "****"))
+    assert (info / "direct_url.json").read_text() == '{"url": "https://files.example/****/a.whl"}'
     data = (info / "METADATA").read_bytes()
     assert data == (
         b"Name: a\nRequires-Dist: b @ https://files.example/b.whl ; os_name == 'x'\n"

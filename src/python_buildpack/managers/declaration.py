@@ -28,6 +28,7 @@ class InstallSet:
     file of ours. `editables` are projects of the app (`.` or `libs/a[extra]`), `built` the
     directories in which something is built.
     `locked`: the set is complete, nothing is to be resolved.
+    `urls` are lines of `files` with URLs or variables, as they are written.
     `hashed` names the requirements of `files` that state a hash themselves.
     `pip_only` names what uv could not do the same way; where it is empty uv installs.
     `own_index`: `files` name the index themselves, which pip prefers to a configured one.
@@ -44,6 +45,7 @@ class InstallSet:
     built: tuple[str, ...] = ()
     locked: bool = False
     require_hashes: bool = False
+    urls: tuple[str, ...] = ()
     hashed: frozenset[str] = frozenset()
     pip_only: tuple[str, ...] = ()
     own_index: bool = False

@@ -36,6 +36,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
             lines=groups,
             built=(*requirements.editables, *requirements.local_projects),
             require_hashes=requirements.has_hashes,
+            urls=requirements.urls,
             hashed=names_with_hash(line for file in requirements.files for line in file.lines),
             pip_only=requirements.pip_only,
             own_index=requirements.own_index,

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from python_buildpack import errors
 from python_buildpack.app.files import AppFiles
@@ -53,7 +53,10 @@ class RequirementFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Requirements:
-    """All that the named requirement files declare, nested ones included."""
+    """All that the named requirement files declare, nested ones included.
+
+    `urls` are lines with URLs or variables, as they are written: the only ones with credentials.
+    """
 
     roots: tuple[str, ...]
     files: tuple[RequirementFile, ...]
@@ -62,6 +65,7 @@ class Requirements:
     pip_only: tuple[str, ...]
     has_hashes: bool
     own_index: bool
+    urls: tuple[str, ...] = field(repr=False)
 
 
 def logical_lines(text: str) -> list[str]:
@@ -130,6 +134,7 @@ class _Reader:
         self.pip_only: list[str] = []
         self.has_hashes = False
         self.own_index = False
+        self.urls: list[str] = []
 
     def read(self, name: str, data: bytes) -> list[tuple[str, str]]:
         """Take one file in; the files that it names, each with the naming line."""
@@ -139,6 +144,8 @@ class _Reader:
         self.files[name] = RequirementFile(name=name, sha256=digest, lines=shown)
         named: list[tuple[str, str]] = []
         for line in lines:
+            if "://" in line or "${" in line:
+                self.urls.append(line)
             self.has_hashes = self.has_hashes or " --hash" in line
             if line.startswith("-"):
                 named += self._read_option(line, name)
@@ -199,6 +206,7 @@ def read_requirements(files: AppFiles, roots: Sequence[str]) -> Requirements:
         pip_only=tuple(dict.fromkeys(reader.pip_only)),
         has_hashes=reader.has_hashes,
         own_index=reader.own_index,
+        urls=tuple(reader.urls),
     )
 
 

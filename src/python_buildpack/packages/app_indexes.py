@@ -15,8 +15,7 @@ from python_buildpack.packages.package_sources import (
     parse_source,
     with_named,
 )
-
-_VARIABLE = re.compile(r"'?\$\{(\w+)\}'?|\$([A-Za-z_]\w*)")
+from python_buildpack.packages.variables_in_urls import VARIABLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +78,7 @@ def _expanded(
         return environ[name]
 
     def expand(text: str) -> str:
-        return _VARIABLE.sub(value, text)
+        return VARIABLE.sub(value, text)
 
     scheme, separator, rest = index.url.partition("://")
     authority, slash, path = rest.partition("/")
@@ -91,7 +90,7 @@ def _expanded(
         source = Source(
             url=source.url,
             name=index.name,
-            user=_VARIABLE.sub(value, unquote(user)),
-            password=_VARIABLE.sub(value, unquote(password)),
+            user=VARIABLE.sub(value, unquote(user)),
+            password=VARIABLE.sub(value, unquote(password)),
         )
     return with_named(source, named)

@@ -10,9 +10,9 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from python_buildpack.packages.package_sources import PackageSources, Source
+from python_buildpack.redact import url_secrets
 
 # Words that every reader of a netrc file takes as they are.
 _NETRC_WORD = r"[^\s\"'\\#][^\s\"'\\]*"
@@ -72,9 +72,7 @@ def secrets(sources: PackageSources, used: Iterable[Source]) -> set[str]:
     found |= {password or user for user, password in sources.named.values()}
     found |= {word.strip("\"'") for word in re.findall(r"\bpassword\s+(\S+)", sources.netrc)}
     for source in (*sources.sources, *used):
-        found |= {
-            value for value in re.findall(r"=([^&]+)", urlsplit(source.url).query) if len(value) > 7
-        }
+        found |= url_secrets(source.url)
     found.update(re.findall(r"//[^/@]*:([^/@]*)@", sources.pip_options.get("proxy", "")))
     return {secret for secret in found if secret}
 

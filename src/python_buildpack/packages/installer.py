@@ -375,8 +375,9 @@ def _uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, s
         install, tools, log, "install", "--link-mode", "hardlink", *options, show=show
     )
     if code == 0:
-        keep_built_wheels(install.uv_cache, install.cache_dir / "built")
+        keep_built_wheels(install.uv_cache, install.cache_dir / "built", log)
         if install.kept is not None:
+            _forget_secrets(install.uv_cache, log)
             keep_tree(install.uv_cache, install.kept / UV_CACHE, byte_code=False)
     return code, output
 
@@ -463,7 +464,7 @@ def _uv_configuration(install: Install) -> list[str]:
     return ["--config-file", str(path)]
 
 
-def keep_built_wheels(cache: Path, kept: Path) -> None:
+def keep_built_wheels(cache: Path, kept: Path, log: Log) -> None:
     """Keep uv's records of the wheels that this build built or used, without the source trees.
 
     What it did not use is dropped: else the kept wheels would become more with every version.
@@ -473,19 +474,38 @@ def keep_built_wheels(cache: Path, kept: Path) -> None:
         shard = wheel.parent
         if not any(path.is_symlink() for path in shard.iterdir()):
             continue  # uv puts a link to the unpacked files beside a wheel that it uses
-        if _holds_credentials(wheel):
+        files = [
+            path
+            for path in (*shard.iterdir(), *shard.parent.iterdir())
+            if path.is_file() and not path.is_symlink()
+        ]
+        if _holds_credentials(wheel, log) or any(_holds_secret(path, log) for path in files):
             continue  # it is built again: the cache may be a registry's
         (kept / shard.relative_to(cache)).mkdir(parents=True, exist_ok=True)
-        for path in (*shard.iterdir(), *shard.parent.iterdir()):
-            if path.is_file() and not path.is_symlink():
-                shutil.copy2(path, kept / path.relative_to(cache))
+        for path in files:
+            shutil.copy2(path, kept / path.relative_to(cache))
 
 
-def _holds_credentials(wheel: Path) -> bool:
+def _forget_secrets(cache: Path, log: Log) -> None:
+    """Remove a tool's records of URLs that hold a secret: what they are about is fetched again."""
+    for folder, folders, names in os.walk(cache):
+        folders[:] = [name for name in folders if not name.startswith("archive-v")]
+        for path in (Path(folder) / name for name in names):
+            if path.is_file() and not path.is_symlink() and _holds_secret(path, log):
+                path.unlink()
+
+
+def _holds_secret(path: Path, log: Log) -> bool:
+    """Whether a file holds a known secret as it is; archives are not opened."""
+    data = path.read_bytes()
+    return not data.startswith((b"PK", b"\x1f\x8b")) and log.hides(data.decode("latin-1"))
+
+
+def _holds_credentials(wheel: Path, log: Log) -> bool:
     """Whether the URL of a requirement has some, as those of the app's own project may."""
     with zipfile.ZipFile(wheel) as archive:
         return any(
-            metadata_without_credentials(data) != data
+            metadata_without_credentials(data, log.clean) != data
             for name in archive.namelist()
             if name.endswith(".dist-info/METADATA") and (data := archive.read(name))
         )
@@ -509,14 +529,18 @@ def _pip(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, 
         **_tool_environment(install, install.access.pip_environment),
         "PIP_ROOT_USER_ACTION": "ignore",
     }
-    return run(
-        command,
-        environ=environ,
-        cwd=install.app_dir,
-        log=log,
-        show=show,
-        how_far=lambda: "pip is running",
-    )
+    try:
+        return run(
+            command,
+            environ=environ,
+            cwd=install.app_dir,
+            log=log,
+            show=show,
+            how_far=lambda: "pip is running",
+        )
+    finally:
+        if kept is not None:
+            _forget_secrets(kept / PIP_CACHE, log)
 
 
 def _refuse_pins_without_hash(install: Install) -> None:

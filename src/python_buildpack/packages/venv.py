@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -47,8 +47,11 @@ def write_start_up_hook(venv: Path, module: str, line: str, source: str) -> None
     (packages / f"{module}.pth").write_text(line)
 
 
-def tidy(venv: Path) -> None:
-    """Remove what differs between equal installs, and credentials that a tool wrote down."""
+def tidy(venv: Path, hide: Callable[[str], str] = str) -> None:
+    """Remove what differs between equal installs, and credentials that a tool wrote down.
+
+    `hide` takes from a URL what else is known to be secret.
+    """
     packages = site_packages(venv)
     for dist_info in sorted(packages.glob("*.dist-info")):
         removed = []
@@ -57,10 +60,10 @@ def tidy(venv: Path) -> None:
                 (dist_info / name).unlink()
                 removed.append(f"{dist_info.name}/{name}")
         direct_url = dist_info / "direct_url.json"
-        if direct_url.is_file() and not _clean_direct_url(direct_url):
+        if direct_url.is_file() and not _clean_direct_url(direct_url, hide):
             direct_url.unlink()
             removed.append(f"{dist_info.name}/{direct_url.name}")
-        cleaned = _clean_metadata(dist_info / "METADATA")
+        cleaned = _clean_metadata(dist_info / "METADATA", hide)
         record = dist_info / "RECORD"
         if record.is_file():
             changed = {f"{dist_info.name}/direct_url.json": ["", ""]}
@@ -72,18 +75,18 @@ def tidy(venv: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _clean_direct_url(path: Path) -> bool:
+def _clean_direct_url(path: Path, hide: Callable[[str], str]) -> bool:
     """Take the credentials out; false for a file that is no record of an origin (PEP 610)."""
     try:
         data = json.loads(path.read_bytes())
-        data["url"] = without_credentials(data["url"])
+        data["url"] = hide(without_credentials(data["url"]))
     except (ValueError, TypeError, KeyError, RecursionError):
         return False
     path.write_text(json.dumps(data, sort_keys=True))
     return True
 
 
-def _clean_metadata(path: Path) -> bytes | None:
+def _clean_metadata(path: Path, hide: Callable[[str], str]) -> bytes | None:
     """Take the credentials out of the URLs in requirements; the new content, where it is new.
 
     That of the app's own project says what its manifest says.
@@ -91,18 +94,20 @@ def _clean_metadata(path: Path) -> bytes | None:
     if not path.is_file():
         return None
     data = path.read_bytes()
-    cleaned = metadata_without_credentials(data)
+    cleaned = metadata_without_credentials(data, hide)
     if cleaned == data:
         return None
     path.write_bytes(cleaned)
     return cleaned
 
 
-def metadata_without_credentials(data: bytes) -> bytes:
-    """METADATA whose requirements' URLs have none."""
+def metadata_without_credentials(data: bytes, hide: Callable[[str], str]) -> bytes:
+    """METADATA whose requirements' URLs have none, nor what `hide` takes out."""
     text = data.decode("utf-8", "surrogateescape")
     lines = [
-        without_credentials(line) if line.lower().startswith("requires-dist:") else line
+        hide(without_credentials(line))
+        if line.lower().startswith("requires-dist:") and "://" in line
+        else line
         for line in text.split("\n")
     ]
     return "\n".join(lines).encode("utf-8", "surrogateescape")
