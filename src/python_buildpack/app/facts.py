@@ -12,7 +12,7 @@ from typing import Any
 from python_buildpack.app.django_project import DjangoFacts, read_django
 from python_buildpack.app.files import AppFiles
 from python_buildpack.app.meanings import SCRIPT, Meanings
-from python_buildpack.app.module_scope import Class, Function
+from python_buildpack.app.module_scope import Class, Function, Scope
 from python_buildpack.app.sources import AppSources, join
 
 _ENTRY_NAMES = ("wsgi", "asgi", "app", "main", "application", "server", "api", "run", "index")
@@ -157,7 +157,7 @@ def _is_run_from_within(sources: AppSources, path: str, package: str, folder: st
     scope = sources.scope(path, package)
     if scope is None or scope.is_relative:
         return False
-    tops = {name.split(".")[0] for name in scope.modules}
+    tops = scope.tops
     if package.split(".")[0] in tops:
         return False
     files, folders = sources.listing(folder)
@@ -200,7 +200,7 @@ def _module_applications(sources: AppSources, entry: _Entry) -> Iterator[Applica
             is_factory=is_factory,
             working_dir=entry.working_dir,
             import_dir=entry.import_dir,
-            uses=frozenset(used.split(".")[0] for used in scope.modules),
+            uses=scope.tops,
         )
 
 
@@ -208,20 +208,39 @@ def _script_applications(sources: AppSources, taken: set[str]) -> Iterator[Appli
     """Scripts in the root that Streamlit is to run, or that launch a Gradio interface."""
     names = sources.listing("")[0]
     usual = [f"{name}.py" for name in _SCRIPT_NAMES if f"{name}.py" in names]
+    scopes: dict[str, Scope] = {}
     for path in (*usual, *sorted(names - set(usual))[:_MAX_SCRIPTS]):
-        if path in taken:
+        if path in taken or path.startswith("test_") or path == "conftest.py":
             continue
         # Parsing every script would cost more than a look at its bytes.
-        if not any(word in sources.data(path) for word in (b"streamlit", b"gradio")):
-            continue
-        scope = sources.scope(path, "")
-        if scope is None:
-            continue
-        tops = {name.split(".")[0] for name in scope.modules}
-        if "gradio" in tops and "launch" in scope.methods:
-            yield Application(framework="gradio", interface=SCRIPT, path=path)
-        elif "streamlit" in tops:
-            yield Application(framework="streamlit", interface=SCRIPT, path=path)
+        if path in usual or any(word in sources.data(path) for word in (b"streamlit", b"gradio")):
+            scope = sources.scope(path, "")
+            if scope is not None:
+                scopes[path] = scope
+    found = {
+        path: framework
+        for path, scope in scopes.items()
+        if (framework := _script_framework(scope, scope.tops))
+    }
+    for path in usual:
+        if path in scopes and path not in found:
+            # It may leave the framework to a module that it imports.
+            inner = [scopes[f"{top}.py"].tops for top in scopes[path].tops if f"{top}.py" in scopes]
+            if framework := _script_framework(scopes[path], frozenset().union(*inner)):
+                found[path] = framework
+    imported = {
+        f"{top}.py" for path, scope in scopes.items() for top in scope.tops if f"{top}.py" != path
+    }
+    for path in [path for path in found if path not in imported] or found:
+        yield Application(
+            framework=found[path], interface=SCRIPT, path=path, uses=scopes[path].tops
+        )
+
+
+def _script_framework(scope: Scope, tops: frozenset[str]) -> str:
+    if "gradio" in tops and "launch" in scope.methods:
+        return "gradio"
+    return "streamlit" if "streamlit" in tops else ""
 
 
 def _project_scripts(files: AppFiles) -> tuple[str, tuple[str, ...]]:

@@ -63,6 +63,11 @@ class Scope:
     methods: frozenset[str] = frozenset()
     is_relative: bool = False
 
+    @property
+    def tops(self) -> frozenset[str]:
+        """The top-level modules that an import mentions."""
+        return frozenset(name.split(".")[0] for name in self.modules)
+
 
 def read_scope(source: bytes, package: str) -> Scope | None:
     """The names of a module; None for what is no Python. `package` is what `.` means in imports."""

@@ -21,6 +21,8 @@ _TITLES = {
     "starlette": "Starlette",
     "streamlit": "Streamlit",
 }
+# How many of the other candidates the log names.
+_SHOWN = 3
 
 
 def inferred_processes(given: LaunchInputs, notes: Notes) -> list[Planned]:
@@ -63,10 +65,10 @@ def _inferred_web(facts: AppFacts, given: LaunchInputs, notes: Notes) -> list[Pl
         return []
     application, words = found
     notes.notices.append(f"Found {title}: {_shown(application)}")
-    others = [_shown(one) for one in candidates if _is_another(one, application)]
+    others = dict.fromkeys(_shown(one) for one in candidates if _is_another(one, application))
     if others:
         notes.notices.append(
-            f"Also found: {', '.join(dict.fromkeys(others))}. To serve another one, commit a "
+            f"Also found: {', '.join([*others][:_SHOWN])}. To serve another one, commit a "
             "Procfile with the line: web: <command>"
         )
     if candidates[0].interface == ASGI and application.interface == WSGI:
