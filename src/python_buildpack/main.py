@@ -197,7 +197,10 @@ def _read_and_decide(
     project = read_project(context.app_dir, settings)
     find_hook(project.root, POST_COMPILE)  # an error of its own is known before anything is done
     sources = read_package_sources(
-        context.environ, context.bindings, prefer_uv=project.packages.manager == "uv"
+        context.environ,
+        context.bindings,
+        project.root,
+        prefer_uv=project.packages.manager == "uv",
     )
     log.hide(secrets(sources, ()))
     tools = find_tools(context.buildpack_dir, context.environ)

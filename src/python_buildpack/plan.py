@@ -10,6 +10,7 @@ from typing import Any
 from cnb.buildpack_plan import PlanEntry, wishes
 from python_buildpack import layers
 from python_buildpack.layers import Decision, PythonKey, VenvKey
+from python_buildpack.managers.declaration import Declaration
 from python_buildpack.packages.package_sources import PackageSources
 from python_buildpack.project import Project
 from python_buildpack.redact import without_tokens
@@ -94,12 +95,11 @@ def make_plan(
         manager=packages.manager,
         installer=installer if packages.install else "none",
         recipe=INSTALL_RECIPE,
-        inputs={**packages.inputs, **project.local_wheels.inputs},
+        inputs={**packages.inputs, **project.local_wheels.inputs, **sources.inputs},
         options=(
             *sources.key,
             *(f"find-links {without_tokens(place)}" for place in settings.find_links),
             *(("BP_REQUIRE_HASHES",) if settings.require_hashes else ()),
-            *((f"torch-backend {settings.torch_backend}",) if settings.torch_backend else ()),
         ),
         groups=settings.groups,
         extras=settings.extras,
@@ -135,6 +135,7 @@ def make_plan(
             *(warning.text for warning in resolution.warnings),
             *project.warnings,
             *sources.warnings,
+            *_without_effect(packages, installer, reason, sources),
         ),
     )
 
@@ -161,6 +162,20 @@ def choose_installer(
     if sources.untranslated:
         return "pip", f"pip is configured with {', '.join(sources.untranslated)}"
     return uv, "the same packages as by pip, faster"
+
+
+def _without_effect(
+    packages: Declaration, installer: str, reason: str, sources: PackageSources
+) -> tuple[str, ...]:
+    """A warning of configuration that is the other tool's alone. A lock leaves nothing to choose."""
+    if packages.install is None or packages.install.locked:
+        return ()
+    tool = "pip" if installer == "pip" else "uv"
+    lost = sources.uv_choices if tool == "pip" else sources.untranslated
+    if not lost:
+        return ()
+    whose = "" if tool == "pip" else "pip's "
+    return (f"Without effect: {whose}{', '.join(lost)}. {tool} installs ({reason})",)
 
 
 def _with_sbom(decision: Decision, restored: Mapping[str, Any] | None, wanted: bool) -> Decision:

@@ -26,6 +26,13 @@ _QUERY = re.compile(
 _HEADER = re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer|token)\s+)[^\s'\"]+")
 # A part of a path that is no word: some indexes take their tokens there.
 _TOKEN = r"(?=[\w.~-]*\d)(?=[\w.~-]*[A-Za-z])[\w.~-]{16,}"
+_URL_PATH = re.compile(r"(?<=://)\S+")
+_PATH_TOKEN = re.compile(rf"(?<=/){_TOKEN}(?=[/?#;,\"']|$)")
+# With the end of a word behind it: AUTHLIB_VERSION and TOKENIZERS_VERSION name no secrets.
+_SECRET_NAME = re.compile(
+    r"(?:TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(?:^|_|API|ACCESS)(?:KEY|PASS|PWD|PAT|AUTH))S?(?:_|$)"
+)
+_DISTRIBUTIONS = (".whl", ".zip", ".gz", ".bz2", ".xz")
 _SHORTEST = 4
 
 
@@ -66,6 +73,21 @@ def url_secrets(url: str) -> set[str]:
 
 def _is_token(part: str) -> bool:
     return re.fullmatch(_TOKEN, part) is not None
+
+
+def without_secrets(text: str) -> str:
+    """`text` without credentials, and without what looks like a token in the paths of its URLs."""
+    return _URL_PATH.sub(
+        lambda path: _PATH_TOKEN.sub(
+            lambda part: part[0] if part[0].endswith(_DISTRIBUTIONS) else _HIDDEN, path[0]
+        ),
+        without_credentials(text),
+    )
+
+
+def names_a_secret(variable: str) -> bool:
+    """Whether an environment variable is one for a token or a password, by its name."""
+    return _SECRET_NAME.search(variable) is not None
 
 
 def hider(secrets: Iterable[str]) -> re.Pattern[str] | None:

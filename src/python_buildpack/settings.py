@@ -82,7 +82,6 @@ class Settings:
     compile_app: bool
     nltk_index: str
     collect_static: bool
-    torch_backend: str
     debug: bool
 
 
@@ -139,8 +138,6 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         compile_app=values["BP_PYTHON_COMPILE_APP"] == "true",
         nltk_index=values["BP_NLTK_INDEX"],
         collect_static=values["DISABLE_COLLECTSTATIC"].lower() in ("", "0", "false", "no", "off"),
-        # uv's own: it chooses among the builds of PyTorch.
-        torch_backend=environ.get("UV_TORCH_BACKEND", "").strip(),
         debug=values["BP_LOG_LEVEL"].lower() == "debug",
     )
 

@@ -175,7 +175,8 @@ def build(folder: Path, environ: Mapping[str, str]) -> None:
     refuse_forbidden(home)
     project = read_project(app, settings)
     bindings = read_bindings(folder / "platform", {})
-    sources = read_package_sources(home, bindings, prefer_uv=project.packages.manager == "uv")
+    prefer_uv = project.packages.manager == "uv"
+    sources = read_package_sources(home, bindings, project.root, prefer_uv=prefer_uv)
     plan_path = folder / "plan.toml"
     entries = read_buildpack_plan(plan_path) if plan_path.exists() else ()
     log = Log(io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), debug=True)

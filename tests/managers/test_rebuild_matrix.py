@@ -68,11 +68,29 @@ ROWS = (
         reasons=("requirements.txt changed; more.txt is new; added -r more.txt, gamma; removed beta",),
     ),
     Row(
+        name="variables of uv's",
+        files={"limits.txt": "alpha<2\n"},
+        settings={"UV_RESOLUTION": "highest", "UV_CONSTRAINT": "limits.txt"},
+        fields=("options",),
+        made=VENV,
+        reasons=("limits.txt (--constraint) is new", "UV_CONSTRAINT limits.txt, UV_RESOLUTION highest"),
+    ),
+    Row(
+        name="what a file of the configuration says",
+        files={"limits.txt": "alpha<3\n"},
+        fields=("inputs",),
+        made=VENV,
+        reasons=("Installing packages: limits.txt (--constraint) changed",),
+    ),
+    Row(
         name="the installer",
         settings={"BP_PIP_INSTALLER": "pip"},
         fields=("installer",),
         made=VENV,
-        reasons=("the installer changed: uv ", " -> pip"),
+        reasons=(
+            "the installer changed: uv ", " -> pip",
+            "Without effect: UV_CONSTRAINT, UV_RESOLUTION. pip installs (BP_PIP_INSTALLER=pip)",
+        ),
     ),
     Row(
         name="an option",

@@ -47,8 +47,8 @@ def read(
     prefer_uv: bool = False,
 ) -> PackageSources:
     """The configuration, where no other file is in reach."""
-    base = {"HOME": str(home), "XDG_CONFIG_DIRS": str(home / "none")}
-    return read_package_sources({**base, **(environ or {})}, bindings, prefer_uv=prefer_uv)
+    given = {"HOME": str(home), "XDG_CONFIG_DIRS": str(home / "none"), **(environ or {})}
+    return read_package_sources(given, bindings, home / "app", prefer_uv=prefer_uv)
 
 
 def access(sources: PackageSources, folder: Path, *, own_index: bool = False) -> Access:
@@ -361,6 +361,74 @@ def test_keys_hold_no_credentials(home: Path) -> None:
     assert one != key(PIP_INDEX_URL="https://u:one@h.example/other")
     assert key() == key(UV_INDEX_X_PASSWORD="a", PIP_TIMEOUT="3", PIP_TRUSTED_HOST="h")
     assert key(PIP_NO_BINARY="lxml") == ("no-binary lxml",)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "part"),
+    [
+        ("UV_EXCLUDE_NEWER", "2026-01-01", "UV_EXCLUDE_NEWER 2026-01-01"),
+        ("UV_PRERELEASE", "allow", "UV_PRERELEASE allow"),
+        ("UV_TORCH_BACKEND", "cpu", "UV_TORCH_BACKEND cpu"),
+        ("UV_OVERRIDE", "https://u:pw@h.example/o.txt", "UV_OVERRIDE https://h.example/o.txt"),
+        ("PIP_CONSTRAINT", "https://u:pw@h.example/c.txt", "constraint https://h.example/c.txt"),
+        ("PIP_CONSTRAINT", "https://h.example/aB3dE6gH9jK2mN5p/c", "constraint https://h.example/****/c"),
+    ],
+)  # fmt: skip
+def test_keys_hold_what_the_tools_choose_by(
+    home: Path, variable: str, value: str, part: str
+) -> None:
+    """Whatever changes the choice of packages, without what is secret of it."""
+    assert read(home, {variable: value}).key == (part,)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        *("UV_HTTP_TIMEOUT", "UV_INDEX_CORP_PASSWORD", "UV_NO_CACHE", "UV_OFFLINE"),
+        *("UV_CONCURRENT_BUILDS", "UV_HF_TOKEN", "UV_PUBLISH_URL", "UV_KEYRING_PROVIDER"),
+    ],
+)
+def test_keys_hold_no_ways_of_uv(home: Path, variable: str) -> None:
+    """Networks, caches and credentials choose no package."""
+    assert read(home, {variable: "1"}).key == ()
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [
+        ("PIP_CONSTRAINT", "limits.txt (--constraint)"),
+        ("UV_CONSTRAINT", "limits.txt (--constraint)"),
+        ("UV_BUILD_CONSTRAINT", "limits.txt (--build-constraint)"),
+        ("UV_OVERRIDE", "limits.txt (--override)"),
+        ("PIP_FIND_LINKS", "limits.txt (--find-links)"),
+    ],
+)
+def test_files_that_the_configuration_names_are_inputs(
+    home: Path, variable: str, name: str
+) -> None:
+    """What is in them counts, a password in it does not; what is missing is the tool's to name."""
+    limits = home / "app" / "limits.txt"
+    limits.parent.mkdir()
+
+    def inputs(text: str) -> Mapping[str, str]:
+        limits.write_text(text)
+        return read(home, {variable: "limits.txt gone.txt"}).inputs
+
+    first = inputs("-i https://u:one@h.example/\nflask<3\n")
+    assert set(first) == {name}
+    assert inputs("-i https://u:one@h.example/\nflask<2\n") != first
+    if variable != "PIP_FIND_LINKS":
+        assert inputs("-i https://u:two@h.example/\nflask<3\n") == first
+
+
+def test_files_of_pip_conf_are_inputs(home: Path) -> None:
+    """Those that they name, too."""
+    (home / "app").mkdir()
+    (home / "app" / "more.txt").write_text("click\n")
+    (home / "app" / "limits.txt").write_text("-c more.txt\n")
+    (home / "pip.conf").write_text("[install]\nconstraint = limits.txt\n")
+    found = read(home, {"PIP_CONFIG_FILE": str(home / "pip.conf")}).inputs
+    assert set(found) == {"limits.txt (--constraint)", "more.txt (--constraint)"}
 
 
 def test_certificates_of_bindings(home: Path, tmp_path: Path) -> None:

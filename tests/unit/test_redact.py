@@ -8,7 +8,14 @@ import pytest
 
 from python_buildpack.log import Log
 from python_buildpack.packages.variables_in_urls import expanded_secrets
-from python_buildpack.redact import redact, url_secrets, without_credentials, without_tokens
+from python_buildpack.redact import (
+    names_a_secret,
+    redact,
+    url_secrets,
+    without_credentials,
+    without_secrets,
+    without_tokens,
+)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +129,29 @@ def test_secrets_by_variables(line: str, secret: set[str]) -> None:
         "FLASK_VERSION": "3.0",
     }
     assert expanded_secrets([line], environ) == secret
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("-i https://u:p@h.example/aB3dE6gH9jK2mN5p/simple", "-i https://h.example/****/simple"),
+        ("https://h.example/aB3dE6gH9jK2mN5p#egg=a", "https://h.example/****#egg=a"),
+        ("a @ git+https://h.example/r@0123456789abcdef0123", "a @ git+https://h.example/r@0123456789abcdef0123"),
+        ("https://h.example/a_package-1.0-py3-none-any.whl", "https://h.example/a_package-1.0-py3-none-any.whl"),
+        ("a==1.0 ; python_version < '3'", "a==1.0 ; python_version < '3'"),
+    ],
+)  # fmt: skip
+def test_stored_text(text: str, stored: str) -> None:
+    """Tokens in paths go too; revisions and names of wheels stay."""
+    assert without_secrets(text) == stored
+
+
+def test_names_of_secrets() -> None:
+    """Told by whole words: packages are called much like that."""
+    secret = "GITHUB_TOKEN DEPLOY_TOKENS DB_PASSWORD API_KEY APIKEY GH_PAT INDEX_AUTH PIP_SECRET_2"
+    assert [name for name in secret.split() if not names_a_secret(name)] == []
+    plain = "AUTHLIB_VERSION TOKENIZERS_VERSION KEYRING_VERSION MONKEY PATH_TO_LIB APP_ENV COMPASS"
+    assert [name for name in plain.split() if names_a_secret(name)] == []
 
 
 def test_known_secrets_are_hidden_everywhere() -> None:

@@ -23,7 +23,7 @@ from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
 from python_buildpack.managers.local_projects import without_leftovers
 from python_buildpack.managers.requirement_files import names_with_hash
-from python_buildpack.packages import index_pins, uv_lock
+from python_buildpack.packages import index_pins, uv_lock, uv_variables
 from python_buildpack.packages.index_access import Access, without_index_variables
 from python_buildpack.packages.pylock_selection import (
     as_pylock,
@@ -214,6 +214,8 @@ def _try(install: Install, tools: Tools, log: Log, *, show: bool = True) -> tupl
         ):
             return "uv", code, output
         log.info(f"{'; '.join(doubts) or 'uv could not install this'}; pip decides.")
+        if lost := uv_variables.choices(install.environ):
+            log.warning(f"Without effect: {', '.join(lost)}. pip installs")
         create_venv(install.venv, install.python)
     code, pip_output = _pip(install, tools, log, show=show)
     if "PIP_NO_INDEX" in install.access.pip_environment:

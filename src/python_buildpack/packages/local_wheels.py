@@ -45,9 +45,7 @@ def find_local_wheels(root: Path, find_links: Sequence[str]) -> LocalWheels:
         if not exists(path):
             raise errors.find_links_missing(place)
         links.append(str(path))
-        inputs[f"{place} (BP_PIP_FIND_LINKS)"] = _digest(
-            [path] if is_file(path) else _distributions(path)
-        )
+        inputs[f"{place} (BP_PIP_FIND_LINKS)"] = digest_place(path)
     return LocalWheels(links=tuple(dict.fromkeys(links)), inputs=inputs, vendored=bool(files))
 
 
@@ -55,6 +53,11 @@ def _distributions(folder: Path) -> list[Path]:
     if not is_dir(folder):
         return []
     return sorted(path for path in folder.iterdir() if path.name.endswith(_SUFFIXES))
+
+
+def digest_place(path: Path) -> str:
+    """Of the wheels and sdists that `path` is, or has in it."""
+    return _digest([path] if is_file(path) else _distributions(path))
 
 
 def _digest(files: Sequence[Path]) -> str:

@@ -12,9 +12,10 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from cnb.bindings import Binding
 from python_buildpack import errors
+from python_buildpack.packages import uv_variables
 from python_buildpack.packages.pip_config import config_files, is_true, read_pip_options
 from python_buildpack.presence import is_file
-from python_buildpack.redact import without_tokens
+from python_buildpack.redact import without_secrets, without_tokens
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -50,6 +51,14 @@ _HARMLESS = frozenset(
 )
 _PLACES = frozenset(["index-url", "extra-index-url", "find-links", "no-index"])
 _UV_BINARY = ("no-binary", "only-binary")
+# Options whose values are requirement files, by pip's name for them, and uv's variables for them.
+_FILES = ("constraint", "build-constraint", "requirement")
+_UV_FILES = {
+    "UV_CONSTRAINT": "constraint",
+    "UV_BUILD_CONSTRAINT": "build-constraint",
+    "UV_OVERRIDE": "override",
+    "UV_EXCLUDE": "exclude",
+}
 _UV_SETTINGS = frozenset(
     [
         "index",
@@ -101,7 +110,8 @@ class PackageSources:
     `index` replaces the public index, and the default one of a lock or a manifest. `named` are
     credentials for indexes that the app names. `netrc` is text in netrc's form. `certificates` are
     PEM files of bindings. `pip_options` are pip's other options; `untranslated` those of them that
-    uv lacks.
+    uv lacks. `uv_choices` are uv's variables that change what it installs. `inputs` has a digest of
+    what any of these names on this disk.
     """
 
     index: Source | None = None
@@ -114,6 +124,8 @@ class PackageSources:
     certificates: tuple[bytes, ...] = ()
     pip_options: Mapping[str, str] = field(default_factory=dict, repr=False)
     untranslated: tuple[str, ...] = ()
+    uv_choices: Mapping[str, str] = field(default_factory=dict, repr=False)
+    inputs: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property
@@ -131,18 +143,20 @@ class PackageSources:
             *(f"find-links {without_tokens(source.url)}" for source in self.find_links),
             *(("no-index",) if self.no_index else ()),
             *(
-                f"{name} {self.pip_options[name]}"
+                f"{name} {without_secrets(self.pip_options[name])}"
                 for name in (*_UV_BINARY, "require-hashes", *self.untranslated)
                 if name in self.pip_options
             ),
+            *(f"{name} {without_secrets(value)}" for name, value in self.uv_choices.items()),
         )
 
 
 def read_package_sources(
-    environ: Mapping[str, str], bindings: Sequence[Binding], *, prefer_uv: bool = False
+    environ: Mapping[str, str], bindings: Sequence[Binding], root: Path, *, prefer_uv: bool = False
 ) -> PackageSources:
     """Variables win over files, and files over bindings of type `pypi-index`.
 
+    `root` is the app's, on which relative paths are based.
     Where both pip's and uv's variables name the index, pip's win, unless `prefer_uv`.
     Raises `UserError` for files and values that cannot be understood.
     """
@@ -185,6 +199,7 @@ def read_package_sources(
         for name, value in options.items()
         if name not in _PLACES and name != "trusted-host"
     }
+    choices = uv_variables.choices(environ)
     return PackageSources(
         index=with_named(candidates[0], named) if candidates else None,
         extra_indexes=tuple(dict.fromkeys(with_named(source, named) for source in extra)),
@@ -201,8 +216,25 @@ def read_package_sources(
         untranslated=tuple(
             sorted(set(rest) - _HARMLESS - set(_UV_BINARY) - {"require-hashes"})
         ),
+        uv_choices=choices,
+        inputs=_inputs(root, rest, choices, links),
         warnings=warnings,
     )  # fmt: skip
+
+
+def _inputs(
+    root: Path, options: Mapping[str, str], choices: Mapping[str, str], links: Sequence[Source]
+) -> dict[str, str]:
+    files: dict[str, str] = {name: options[name] for name in _FILES if name in options}
+    for variable, option in _UV_FILES.items():
+        if variable in choices:
+            files[option] = f"{files.get(option, '')} {choices[variable]}"
+    places = [source.url for source in links if "://" not in source.url]
+    if not files and not places:
+        return {}
+    from python_buildpack.packages.configured_files import digest_configured  # rare
+
+    return digest_configured(root, files, places)
 
 
 def _parse(where: str, text: str) -> list[Source]:

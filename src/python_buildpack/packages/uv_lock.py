@@ -9,6 +9,7 @@ from pathlib import Path
 from python_buildpack import errors, hints
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
+from python_buildpack.packages.uv_variables import without_resolution
 from python_buildpack.run import run
 
 # A lock that fits needs no resolution: one that fails tells of a stale lock, too.
@@ -16,11 +17,6 @@ _STALE = re.compile(
     r"needs to be updated|Unable to find lockfile|No solution found when resolving dependencies"
 )
 _OLD_UV = re.compile(r"Required uv version [^\n]*|unsupported (?:schema )?version[^\n]*")
-# Variables of uv's that would change what it resolves: the lock is checked as its author made it.
-_RESOLUTION = re.compile(
-    r"UV_(?!INDEX_\w+_(USERNAME|PASSWORD)$|HTTP_|REQUEST_TIMEOUT$|NATIVE_TLS$|SYSTEM_CERTS$"
-    r"|INSECURE_HOST$|OFFLINE$|KEYRING_PROVIDER$|CONCURRENT_|GIT_LFS$|CACHE_DIR$)\w+"
-)
 
 
 def export(
@@ -42,7 +38,7 @@ def export(
         "--no-python-downloads", "--python", str(python), "--color", "never",
         *(install_set.uv_export or ()),
     ]  # fmt: skip
-    kept = {name: value for name, value in environ.items() if not _RESOLUTION.fullmatch(name)}
+    kept = without_resolution(environ)  # the lock is checked as its author made it
     # A uv.toml of the user's or the machine's, which no option leaves out without the app's own
     # settings: an empty one stands before them.
     nothing = output.parent / "uv" / "uv.toml"
