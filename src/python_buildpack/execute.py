@@ -48,8 +48,14 @@ def provide_packages(shop: Workshop) -> tuple[Mapping[str, str], LayerFacts]:
         restored["sbom"] = shop.settings.sbom
         write_layer_toml(layers_dir, layers.VENV, types, restored)
         _drop_unwanted_sbom(shop, layers.VENV)
+        in_place = restored.get("in-place")
+        if in_place and isinstance(in_place, list):
+            from python_buildpack.packages.in_place import link_again
+
+            link_again(shop.context.app_dir, shop.venv_dir, in_place)
         return dict(restored.get("packages", {})), read_facts(restored)
     from python_buildpack.make_venv import make_venv
+    from python_buildpack.packages.in_place import kept_paths
 
     remove_layer(layers_dir, layers.VENV)
     for notice in shop.project.packages.notices:
@@ -66,6 +72,7 @@ def provide_packages(shop: Workshop) -> tuple[Mapping[str, str], LayerFacts]:
         "requirements": {name: list(lines) for name, lines in plan.shown.items()},
         "packages": installed.versions,
         "artifacts": installed.artifacts,
+        "in-place": kept_paths(shop.venv_dir),
         "facts": facts_table(facts),
     }
     write_layer_toml(layers_dir, layers.VENV, types, metadata)

@@ -125,6 +125,7 @@ def make_install(
         python=python,
         python_version=plan.release.version,
         app_dir=shop.project.root,
+        top_dir=shop.context.app_dir,
         cache_dir=shop.cache_dir,
         work_dir=shop.work_dir,
         install_set=install_set,

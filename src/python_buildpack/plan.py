@@ -19,7 +19,7 @@ from python_buildpack.runtime.releases import Release, ReleaseList
 from python_buildpack.settings import Settings
 
 TRIM_RECIPE = 3  # raise it when the bytes of an unpacked runtime change
-INSTALL_RECIPE = 6  # raise it when the bytes of installed packages, or what is beside them, change
+INSTALL_RECIPE = 7  # raise it when the bytes of installed packages, or what is beside them, change
 _LINES_KEPT = 500
 
 

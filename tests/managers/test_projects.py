@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from tests.managers.conftest import SERVER, answer, write_files
 from tests.managers.market import Market
-from tests.managers.wheel_factory import Distribution, write_source
+from tests.managers.wheel_factory import BACKEND, PYPROJECT, Distribution, metadata, write_source
 
-from local_platform import Workspace
+import host_python
+import oci_layout
+from local_platform import APP_IMAGE, Workspace, create, free_port, get, started
 
 GROUPS = '[dependency-groups]\nprod = ["writer", {include-group = "more"}]\nmore = ["cache"]\n'
+
+# A flat layout, whose editable build "compiles" a module beside the package, as setuptools does.
+COMPILING = (
+    BACKEND.replace("HERE / 'src'", "HERE")
+    + """
+def build_editable(*given, plain=build_editable):
+    (source,) = (HERE / "native").iterdir()
+    (HERE / "shop" / source.name).write_bytes(source.read_bytes())
+    (HERE / "shop" / "_version.py").write_text("version = 7")
+    (HERE / "shop.egg-info").mkdir(exist_ok=True)
+    return plain(*given)
+"""
+)
 
 
 @pytest.mark.parametrize("kind", ["group-with-pip", "in-tree-backend", "sub-directory"])
@@ -46,3 +62,47 @@ def test_project_answers(space: Workspace, market: Market, app: Path, kind: str)
         settings["BP_PYTHON_PROJECT_DIR"] = "services/api"
         expected = "common==1.0 shop==1.0 theme==1.0 writer==1.0"
     assert answer(space, app, settings) == expected
+
+
+def test_compiled_modules_are_in_each_image(
+    space: Workspace, market: Market, app: Path, tmp_path: Path
+) -> None:
+    """Built in place by the first build, they are there without a build: for its steps, and later."""
+    python = Path(host_python.find_host_python())
+    library = min(python.parent.parent.glob("lib/python3.*/lib-dynload/*.so"))
+    module = library.name.partition(".")[0]
+    uses = f"import shop.{module}, shop._version\n"
+    files = {
+        "pyproject.toml": f"{PYPROJECT}[tool.setuptools]\next-modules = []\n",
+        "backend.py": COMPILING,
+        "PKG-INFO": metadata(Distribution(name="shop")),
+        "shop/__init__.py": "",
+        "serve.py": f"{uses}{SERVER}\nmain()\n",
+        "Procfile": "web: python serve.py\n",
+        "bin/post_compile": f"#!/usr/bin/env python\n{uses}",
+    }
+    write_files(app, files)
+    (app / "bin" / "post_compile").chmod(0o755)
+    (app / "native").mkdir()
+    shutil.copy(library, app / "native")
+    settings = {"PIP_INDEX_URL": market.index.url}
+    found: list[oci_layout.Image] = []
+    for told in ("Installing packages", "Reusing packages", "the cache does not hold them"):
+        if len(found) == 2:
+            shutil.rmtree(space.root / "cache")
+            (space.root / "cache").mkdir()
+        built = create(space, app, settings)
+        assert built.code == 0, built.log
+        assert told in built.log
+        found.append(oci_layout.read_image(space.layout, APP_IMAGE))
+    assert len({image.digest for image in found}) == 1
+    oci_layout.extract_image(found[-1], tmp_path / "image")
+    for place in (space.app, space.layers):
+        shutil.rmtree(place)
+        shutil.copytree(tmp_path / "image" / place.relative_to("/"), place, symlinks=True)
+    port = free_port()
+    with started(space, port) as process:
+        assert get(f"http://127.0.0.1:{port}/", process) == "shop==1.0"
+    assert sorted(path.name for path in space.app.iterdir()) == sorted(
+        {path.partition("/")[0] for path in files} | {"native", "__pycache__"}
+    )

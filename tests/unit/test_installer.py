@@ -32,6 +32,7 @@ def an_install(tmp_path: Path, install_set: InstallSet) -> Install:
         python=tmp_path / "python3.13",
         python_version="3.13.0",
         app_dir=tmp_path,
+        top_dir=tmp_path,
         cache_dir=tmp_path / "cache",
         work_dir=tmp_path,
         install_set=install_set,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration, InstallSet
-from python_buildpack.presence import is_dir, is_file
+from python_buildpack.presence import is_file
 from python_buildpack.redact import without_credentials
 
 _BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -21,7 +20,15 @@ _LINTERS = frozenset({"black", "coverage", "isort", "mypy", "pyright", "pytest",
 # Requirements that a build reads from elsewhere; prose changes often, and is no requirement.
 _NAMED = rb"[\w./-]+\.(?:txt|in)\b"
 _PROSE = r"(?i)(^|/)(readme|licen[cs]e|change|history|news|authors|notice|copying)"
-_EXTENSION = rb"ext_modules|Extension\(|cffi|Cython|maturin|mesonpy|scikit_build"
+# What compiles modules: tables and arguments, in any build file; in pyproject.toml the requirements
+# of the build; in setuptools' own files, which are code, what they import or require for it.
+_DECLARED = rb"(?:ext|cffi)[-_]modules|rust[-_]extensions|tool\.setuptools-rust"
+_BUILD_SYSTEM = rb"(?ms)^\s*\[\s*build-system\s*\](.*?)(?=^\s*\[|\Z)"
+_COMPILERS = (
+    rb"(?i)\b(?:cffi|cython|maturin|meson[-_]?python|mesonpy|nanobind|pybind11|py[-_]build[-_]cmake"
+    rb"|scikit[-_]build(?:[-_]core)?|setuptools[-_]rust|sip|skbuild|hatch[-_](?:cython|mypyc))\b"
+)
+_COMPILING_CODE = rb"Extension\(|add_extension|cythonize|mypycify|\bskbuild\b"
 
 
 def root_project(
@@ -132,32 +139,15 @@ def _prune(folders: list[str]) -> bool:
 
 def has_extensions(root: Path) -> bool:
     """Whether a project's build files speak of compiled modules."""
-    paths = (root / name for name in ("setup.py", "pyproject.toml"))
-    return any(is_file(path) and re.search(_EXTENSION, path.read_bytes()) for path in paths)
-
-
-@contextlib.contextmanager
-def without_leftovers(app_dir: Path, projects: Sequence[str]) -> Iterator[None]:
-    """Remove what setuptools leaves beside the sources that it builds.
-
-    Left there, the app's own layer would differ between a build that installs and one that does
-    not.
-    """
-    import shutil
-
-    roots = [app_dir / project for project in projects if is_dir(app_dir / project)]
-    before = _leftovers(roots)
-    try:
-        yield
-    finally:
-        for path in _leftovers(roots) - before:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _leftovers(roots: Sequence[Path]) -> set[Path]:
-    found: set[Path] = set()
-    for root in roots:
-        found.update(path for path in (root / "build",) if is_dir(path))
-        for pattern in ("*.egg-info", "*/*.egg-info"):
-            found.update(path for path in root.glob(pattern) if is_dir(path))
-    return found
+    for name in _BUILD_FILES:
+        path = root / name
+        text = path.read_bytes() if is_file(path) else b""
+        if re.search(_DECLARED, text):
+            return True
+        if name == "pyproject.toml":
+            found = re.search(_BUILD_SYSTEM, text)
+            if found and re.search(_COMPILERS, found[1]):
+                return True
+        elif re.search(_COMPILING_CODE, text):
+            return True
+    return False

@@ -21,9 +21,9 @@ from python_buildpack.fetch import answer_status, ca_bundle
 from python_buildpack.kept_trees import keep_tree, restore_tree
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
-from python_buildpack.managers.local_projects import without_leftovers
 from python_buildpack.managers.requirement_files import names_with_hash
 from python_buildpack.packages import index_pins, uv_lock, uv_variables
+from python_buildpack.packages.in_place import kept_in_layer
 from python_buildpack.packages.index_access import Access, without_index_variables
 from python_buildpack.packages.pylock_selection import (
     as_pylock,
@@ -59,6 +59,7 @@ _SOURCE_DATE = 315532801  # the lifecycle's own mtime, 1980-01-01T00:00:01Z
 class Install:
     """What an installation is given.
 
+    `app_dir` lies in `top_dir`, which was uploaded.
     `offline` is the access to wheels at hand alone, where there are some; `vendored`: the app
     brings them, and an index is asked only for what they lack. `locked` are the packages of the
     lock that apply, where it is one that is installed as it is. `versions` are those to choose
@@ -70,6 +71,7 @@ class Install:
     python: Path
     python_version: str
     app_dir: Path
+    top_dir: Path
     cache_dir: Path
     work_dir: Path
     install_set: InstallSet
@@ -97,7 +99,11 @@ def install_packages(install: Install, tools: Tools, log: Log) -> str:
 
     Raises `UserError` when neither uv nor pip can.
     """
-    with without_leftovers(install.app_dir, install.install_set.built), _uv_cache(install):
+    built = install.install_set.built
+    with (
+        kept_in_layer(install.app_dir, install.top_dir, built, install.venv),
+        _uv_cache(install),
+    ):
         if install.install_set.lock:
             install = dataclasses.replace(install, locked=_read_lock(install, tools, log))
         tool = _install(install, tools, log)
@@ -476,6 +482,8 @@ def keep_built_wheels(cache: Path, kept: Path, log: Log) -> None:
         shard = wheel.parent
         if not any(path.is_symlink() for path in shard.iterdir()):
             continue  # uv puts a link to the unpacked files beside a wheel that it uses
+        if "editable" in shard.relative_to(cache).parts:
+            continue  # it is not all that its build made: some lies in the app
         files = [
             path
             for path in (*shard.iterdir(), *shard.parent.iterdir())
