@@ -7,7 +7,7 @@ import struct
 import sys
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from python_buildpack.packages.elf import needed_libraries, strip_elf
@@ -118,6 +118,7 @@ def test_needed_libraries_of_a_real_program() -> None:
 
 
 @given(st.binary(max_size=400), st.integers(0, 400))
+@example(b"\0\0\0\0\x80" + bytes(18), 35)  # an offset that no file has
 def test_reading_never_fails(data: bytes, cut: int) -> None:
     """Whatever the bytes are."""
     needed_libraries(io.BytesIO(data))

@@ -51,7 +51,7 @@ def needed_libraries(file: BinaryIO) -> tuple[str, ...]:
     """
     try:
         return tuple(_needed(file))
-    except (struct.error, OSError, ValueError):
+    except (struct.error, OSError, ValueError, OverflowError):
         return ()  # broken: importing it will say how
 
 
