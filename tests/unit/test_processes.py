@@ -234,6 +234,20 @@ FLASK_CASES = (
     web("flask, run from within a directory",
         {"backend/app.py": FLASK + "import models\n", "backend/models.py": ""},
         "flask gunicorn", "gunicorn app:app", working_dir=f"{ROOT}/backend"),
+    *(
+        web(f"flask, a sibling named like {name}, which it is about",
+            {"shop/__init__.py": "", "shop/app.py": FLASK + f"import {name}\n",
+             f"shop/{name}.py": f"from {name} import {thing}\n"},
+            "flask gunicorn celery pyjwt", "gunicorn shop.app:app")
+        for name, thing in (("celery", "Celery"), ("jwt", "encode"), ("logging", "INFO"))
+    ),
+    web("flask, a sibling named like a package, and one that is imported",
+        {"api/main.py": FLASK + "import redis, models\n", "api/redis.py": "import redis\n",
+         "api/models.py": ""},
+        "flask gunicorn redis", "gunicorn main:app", working_dir=f"{ROOT}/api"),
+    web("flask, a sibling named like a module of the standard library",
+        {"api/main.py": FLASK + "import queue\n", "api/queue.py": ""},
+        "flask gunicorn", "gunicorn api.main:app"),
     web("flask, middleware",
         {"app.py": FLASK + "from whitenoise import WhiteNoise\napp = WhiteNoise(app)\n"},
         "flask gunicorn whitenoise", "gunicorn app:app"),

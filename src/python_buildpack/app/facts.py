@@ -5,6 +5,7 @@ Decides nothing: `launch` chooses among what is found here, by what is installed
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -157,14 +158,21 @@ def _is_run_from_within(sources: AppSources, path: str, package: str, folder: st
     scope = sources.scope(path, package)
     if scope is None or scope.is_relative:
         return False
-    tops = scope.tops
-    if package.split(".")[0] in tops:
+    if package.split(".")[0] in scope.tops:
         return False
+    tops = {name for name in scope.tops if not _is_foreign(sources, name, package, folder)}
     files, folders = sources.listing(folder)
     root_files, root_folders = sources.listing("")
     beside = {name for name in tops if f"{name}.py" in files or name in folders}
     at_root = {name for name in tops if f"{name}.py" in root_files or name in root_folders}
     return folder == "src" or bool(beside - at_root)
+
+
+def _is_foreign(sources: AppSources, name: str, package: str, folder: str) -> bool:
+    """Whether `import name` cannot mean the sibling: `celery.py` is about the package celery."""
+    sibling = sources.scope(f"{folder}/{name}.py", package)
+    imports_itself = sibling is not None and name in sibling.tops
+    return imports_itself or name in sys.stdlib_module_names
 
 
 def _module_applications(sources: AppSources, entry: _Entry) -> Iterator[Application]:
