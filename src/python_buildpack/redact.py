@@ -24,10 +24,14 @@ _QUERY = re.compile(
     re.VERBOSE,
 )
 _HEADER = re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer|token)\s+)[^\s'\"]+")
-# A part of a path that is no word: some indexes take their tokens there.
-_TOKEN = r"(?=[\w.~-]*\d)(?=[\w.~-]*[A-Za-z])[\w.~-]{16,}"
+# A part of a path may be a token, some indexes take theirs there; or words, dates and versions,
+# of which none counts: another snapshot of an index is another index.
+_PART = r"[\w.~-]{16,}"
+_WORD = re.compile(r"[A-Za-z]*\d*|\d{8}T\d{4,6}Z?")
+_UUID = re.compile(r"[\da-fA-F]{8}(-[\da-fA-F]{4}){3}-[\da-fA-F]{12}")
+_LEAST_MIXED = 10
 _URL_PATH = re.compile(r"(?<=://)\S+")
-_PATH_TOKEN = re.compile(rf"(?<=/){_TOKEN}(?=[/?#;,\"']|$)")
+_PATH_PART = re.compile(rf"(?<=/){_PART}(?=[/?#;,\"']|$)")
 # With the end of a word behind it: AUTHLIB_VERSION and TOKENIZERS_VERSION name no secrets.
 _SECRET_NAME = re.compile(
     r"(?:TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(?:^|_|API|ACCESS)(?:KEY|PASS|PWD|PAT|AUTH))S?(?:_|$)"
@@ -72,17 +76,19 @@ def url_secrets(url: str) -> set[str]:
 
 
 def _is_token(part: str) -> bool:
-    return re.fullmatch(_TOKEN, part) is not None
+    if not re.fullmatch(_PART, part):
+        return False
+    mixed = (piece for piece in re.split(r"[-_.~]", part) if not _WORD.fullmatch(piece))
+    return _UUID.fullmatch(part) is not None or sum(map(len, mixed)) >= _LEAST_MIXED
 
 
 def without_secrets(text: str) -> str:
     """`text` without credentials, and without what looks like a token in the paths of its URLs."""
-    return _URL_PATH.sub(
-        lambda path: _PATH_TOKEN.sub(
-            lambda part: part[0] if part[0].endswith(_DISTRIBUTIONS) else _HIDDEN, path[0]
-        ),
-        without_credentials(text),
-    )
+
+    def hidden(part: re.Match[str]) -> str:
+        return _HIDDEN if _is_token(part[0]) and not part[0].endswith(_DISTRIBUTIONS) else part[0]
+
+    return _URL_PATH.sub(lambda path: _PATH_PART.sub(hidden, path[0]), without_credentials(text))
 
 
 def names_a_secret(variable: str) -> bool:
