@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from python_buildpack.app.files import AppFiles
 from python_buildpack.errors import UserError
+from python_buildpack.managers import pip_reader
 from python_buildpack.managers.requirement_files import (
     Requirements,
     logical_lines,
     read_requirements,
 )
+from python_buildpack.settings import read_settings
 
 
 def read(app: Path, **files: str) -> Requirements:
@@ -22,6 +25,25 @@ def read(app: Path, **files: str) -> Requirements:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return read_requirements(AppFiles(app), ("requirements.txt",))
+
+
+def write_file(path: Path, text: str) -> None:
+    """With the directories above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def inputs(app: Path, environ: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """What the packages' key holds of the app's files."""
+    return pip_reader.read(AppFiles(app), read_settings(environ or {})).inputs
+
+
+def assert_input(app: Path, path: Path) -> None:
+    """What `path` holds is in the key."""
+    write_file(path, "one")
+    before = inputs(app)
+    path.write_text("two")
+    assert inputs(app) != before
 
 
 def test_nested_files_are_reached(tmp_path: Path) -> None:
@@ -96,6 +118,72 @@ def test_local_projects_are_told_from_names(tmp_path: Path) -> None:
     )
     assert found.local_projects == ("lib", "wheels/q.whl")
     assert found.editables == (".",)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("libs/foo", "./libs/foo", "libs/foo[x]", "libs/foo ; python_version > '3'"),
+        *("file:libs/foo", "file:libs/fo%6f", "foo@file:libs/foo", "foo[x]@file:libs/foo"),
+        *("foo @ file:libs/foo#subdirectory=pkg", "foo @ ./libs/foo", "./libs/foo#egg=foo"),
+        *("foo @ file:libs/foo ; python_version > '3'", "foo @ file:///{app}/libs/foo"),
+    ],
+)
+def test_spellings_of_a_local_project(tmp_path: Path, line: str) -> None:
+    """pip and uv take all of them: what is in the directory counts."""
+    code = tmp_path / "libs" / "foo" / "foo.py"
+    code.parent.mkdir(parents=True)
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(line.replace("/{app}", str(tmp_path)) + "\n")
+    assert_input(tmp_path, code)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("foo-1.0-py3-none-any.whl", "foo-1.0-py3-none-any.whl[x] --hash=sha256:00"),
+        *("libs/foo-1.0-py3-none-any.whl ; python_version >= '3.9'", "foo-1.0.tar.gz"),
+        *("foo @ file:libs/foo-1.0-py3-none-any.whl#sha256=00", "-r libs/more.txt"),
+    ],
+)
+def test_spellings_of_a_local_archive(tmp_path: Path, line: str) -> None:
+    """A new one by the same name is another one."""
+    write_file(tmp_path / "libs" / "more.txt", "./libs/foo-1.0-py3-none-any.whl\n")
+    write_file(tmp_path / "requirements.txt", f"{line}\n")
+    folder = tmp_path if line.startswith("foo-") else tmp_path / "libs"
+    name = "foo-1.0.tar.gz" if "tar" in line else "foo-1.0-py3-none-any.whl"
+    assert_input(tmp_path, folder / name)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-e libs/foo",
+        "-e file:libs/foo#egg=foo",
+        "-e foo@file:libs/foo",
+        "-e file:///{app}/libs/foo",
+    ],
+)
+def test_spellings_of_an_editable_project(tmp_path: Path, line: str) -> None:
+    """Its build files count."""
+    write_file(tmp_path / "requirements.txt", line.replace("/{app}", str(tmp_path)) + "\n")
+    write_file(tmp_path / "libs" / "foo" / "setup.py", "")
+    assert read(tmp_path).pip_only == ()
+    assert_input(tmp_path, tmp_path / "libs" / "foo" / "pyproject.toml")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("flask", "flask; '/' in platform_version", "a @ https://h.example/a.whl", "gone.whl"),
+        *("git+https://u@h.example/r@v1", "a@git+ssh://git@h.example/r", "https://h.example/a.zip"),
+        *("-e git@h.example:r/s.git#egg=s", "-e git+file:///srv/r#egg=r", "flask --hash=sha256:0/"),
+    ],
+)
+def test_other_requirements_are_no_paths(tmp_path: Path, line: str) -> None:
+    """Names and URLs; what is not there is the tool's to name."""
+    write_file(tmp_path / "requirements.txt", f"{line}\n")
+    assert set(inputs(tmp_path)) == {"requirements.txt"}
 
 
 def test_continuations_are_joined() -> None:

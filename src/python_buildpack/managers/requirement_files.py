@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from python_buildpack import errors
 from python_buildpack.app.files import AppFiles
@@ -39,7 +40,8 @@ _LONGEST_OPTION = 10_000
 # Written so that a line of any length takes time in proportion to it.
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_LOCAL = re.compile(r"^(\.{1,2}(/|$|\[)|/|file:|(?=[^\s;@/]*/)[^\s;@]*$)")
+_PATH = re.compile(r"\.{1,2}(?:/|$)|[^\s@/]*/")
+_ARCHIVES = (".whl", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,10 +158,9 @@ class _Reader:
     def _read_requirement(self, line: str) -> None:
         options = [word.partition("=")[0] for word in line.split() if word.startswith("--")]
         self.pip_only += [option for option in options if option not in UV_OPTIONS]
-        requirement = line.split(" --")[0].strip()
-        target = requirement.partition(" @ ")[2].strip() or requirement
-        if _LOCAL.match(target) and "://" not in target.replace("file://", ""):
-            self.local_projects.append(_local_path(target))
+        path = _local_path(line.split(" --")[0])
+        if path is not None:
+            self.local_projects.append(path)
 
     def _read_option(self, line: str, name: str) -> list[tuple[str, str]]:
         option, value = _option(line)
@@ -169,10 +170,11 @@ class _Reader:
                 return [(os.path.normpath(reached), f"{name}: {line}")]
             self.pip_only.append(f"{option} with a URL")
         elif option in ("-e", "--editable"):
-            if "://" in value or value.startswith("git@"):
+            path = _local_path(value, editable=True)
+            if path is None:
                 self.pip_only.append("-e with a URL")
             else:
-                self.editables.append(_local_path(value))
+                self.editables.append(path)
         elif option in ("-i", "--index-url", "--no-index"):
             self.own_index = True
         elif option not in UV_OPTIONS:
@@ -216,7 +218,22 @@ def names_with_hash(lines: Iterable[str]) -> frozenset[str]:
     return frozenset(re.sub(r"[-_.]+", "-", name[0]).lower() for name in named if name)
 
 
-def _local_path(target: str) -> str:
-    """A local project's path; pip resolves it against the app's root, not the file's folder."""
-    path = target.split(";")[0].strip().removeprefix("file://").removeprefix("file:")
-    return os.path.normpath(re.sub(r"\[[^\[\]]*\]$", "", path))
+def _local_path(requirement: str, *, editable: bool = False) -> str | None:
+    """The path of a local project or archive, without its marker, fragment and extras; else None.
+
+    pip resolves it against the app's root, not the file's folder.
+    """
+    name, at, target = requirement.partition("@")
+    if not at or "/" in name or ":" in name or name == "git":
+        target = requirement
+    target = re.sub(r"#\w+=.*", "", target.partition(";")[0]).strip()
+    target = re.sub(r"\[[^\[\]]*\]$", "", target).strip()
+    if target.startswith("file:"):
+        target = unquote(target.removeprefix("file://").removeprefix("file:"))
+    elif "://" in target or not (
+        _PATH.match(target)
+        or target.endswith(_ARCHIVES)
+        or (editable and not target.startswith("git@"))
+    ):
+        return None
+    return os.path.normpath(target)
