@@ -94,6 +94,15 @@ def test_settings_module(tmp_path: Path) -> None:
     }
 
 
+def test_settings_that_depend(tmp_path: Path) -> None:
+    """Of several settings only Django can tell which are used."""
+    site(tmp_path, ".", OFF)
+    other = MANAGE.replace("import os\n", "").replace("site.settings", "site.production")
+    (tmp_path / "manage.py").write_text(MANAGE + other)
+    project = find_django_project(AppSources(tmp_path), "")
+    assert project is not None and project.staticfiles is None
+
+
 def test_odd_files(tmp_path: Path) -> None:
     """Whatever is wrong with them is Django's to say."""
     site(tmp_path, ".")

@@ -48,7 +48,14 @@ UWSGI = (
 STREAMLIT_OPTIONS = "--server.address 0.0.0.0 --server.port ${PORT} --server.headless true"
 
 
+SETDEFAULT = 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "{settings}")\n'
 GENERIC_MANAGE = "from django.core.management import execute_from_command_line as run\nrun()\n"
+
+
+COMPUTING_MANAGE = (
+    'os.environ.setdefault("DJANGO_SETTINGS_MODULE", config("DJ", default="site1.settings"))\n'
+    + GENERIC_MANAGE
+)
 
 
 def django(
@@ -153,6 +160,33 @@ DJANGO_CASES = (
     web("django, os.environ[...] in manage.py",
         {**django(), "manage.py": 'import os\nos.environ["DJANGO_SETTINGS_MODULE"] = "site.settings"\n'},
         "django gunicorn", "gunicorn site.wsgi:application"),
+    *(
+        web(f"django, manage.py computes its settings{title}",
+            {f"{folder}manage.py": COMPUTING_MANAGE, f"{folder}site1/settings.py": "",
+             f"{folder}site1/wsgi.py": WSGI_PY, f"{folder}shop/models.py": ""},
+            "django gunicorn", "gunicorn site1.wsgi:application",
+            working_dir=f"{ROOT}/backend" if folder else None)
+        for title, folder in (("", ""), (", nested", "backend/"))
+    ),
+    web("django, manage.py computes its settings, which asgi.py names",
+        {"backend/manage.py": COMPUTING_MANAGE,
+         "backend/site1/asgi.py": SETDEFAULT.format(settings="conf.live") + ASGI_PY,
+         "backend/site1/wsgi.py": WSGI_PY,
+         "backend/conf/live.py": 'ASGI_APPLICATION = "site1.asgi.application"\n'},
+        "django uvicorn gunicorn",
+        "gunicorn --worker-class uvicorn.workers.UvicornWorker site1.asgi:application",
+        working_dir=f"{ROOT}/backend"),
+    none("django, manage.py computes its settings, two modules to serve",
+         {"backend/manage.py": COMPUTING_MANAGE, "backend/a/wsgi.py": WSGI_PY,
+          "backend/b/wsgi.py": WSGI_PY},
+         "django gunicorn", "no web app was recognised"),
+    web("django, settings for tests",
+        {"manage.py": "import os, sys\nif 'test' in sys.argv:\n    " + SETDEFAULT.format(settings="s.test")
+                      + "else:\n    " + SETDEFAULT.format(settings="s.prod")
+                      + GENERIC_MANAGE,
+         "s/test.py": 'WSGI_APPLICATION = "s.test_wsgi.app"\n', "s/test_wsgi.py": "",
+         "s/prod.py": "", "s/wsgi.py": WSGI_PY},
+        "django gunicorn", "gunicorn s.wsgi:application"),
     web("django without manage.py", {"site/__init__.py": "", "site/wsgi.py": WSGI_PY},
         "django gunicorn", "gunicorn site.wsgi:application"),
     none("django, no server", django(), "django",

@@ -88,11 +88,15 @@ def read_scope(source: bytes, package: str) -> Scope | None:
 
 
 def environment_default(source: bytes, variable: str) -> str | None:
-    """The text that a program gives to an environment variable, by default or by assignment."""
+    """The text that a program gives to an environment variable, by default or by assignment.
+
+    None where it gives several.
+    """
     try:
         nodes = list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    found = set()
     for node in nodes:
         if isinstance(node, ast.Call) and len(node.args) == 2:
             name, value = node.args
@@ -105,9 +109,10 @@ def environment_default(source: bytes, variable: str) -> str | None:
             and name.value == variable
             and isinstance(value, ast.Constant)
             and isinstance(value.value, str)
+            and value.value
         ):
-            return value.value
-    return None
+            found.add(value.value)
+    return found.pop() if len(found) == 1 else None
 
 
 def _fill(scope: Scope, body: Sequence[ast.stmt], package: str) -> None:
