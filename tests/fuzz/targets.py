@@ -423,6 +423,13 @@ PEP_621: dict[str, Any] = {
     "dependency-groups": {"dev": ["tester", {"include-group": "more"}], "more": ["pytest"]},
     "tool": {"uv": {"index": [{"url": "https://u:s3cret@index.example/simple", "name": "corp"}]}},
 }
+APP_621 = {
+    **{name: table for name, table in PEP_621.items() if name != "build-system"},
+    "project": {
+        **{name: value for name, value in PEP_621["project"].items() if name != "scripts"},
+        "optional-dependencies": {"pg": ["driver; os_name == 'a'", "shop[pg]; os_name == 'posix'"]},
+    },
+}
 SCRIPT = b"""#!/usr/bin/env python3
 # /// script
 # requires-python = ">=3.10"
@@ -579,8 +586,7 @@ TARGETS: dict[str, Target] = {
     **_app("a/settings.py", b"WSGI_APPLICATION = 'a.wsgi.application'\n", "Django's settings",
            {"app/manage.py": b"import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'a.settings')\n"}),
     **_app("pyproject.toml", as_toml(PEP_621), environ=CHOSEN),
-    **_app("pyproject.toml", as_toml({k: v for k, v in PEP_621.items() if k != "build-system"}),
-           "pyproject.toml without a backend", environ=CHOSEN),
+    **_app("pyproject.toml", as_toml(APP_621), "pyproject.toml without a backend", environ=CHOSEN),
     **_app("setup.py", b"from setuptools import setup\nsetup(name='a', install_requires=open('requirements.in'))\n",
            beside={"app/requirements.in": b"a\n"}),
     **_app("setup.cfg", b"[metadata]\nname = a\n[options]\npython_requires = >=3.9,\n  <4\n", environ=CHOSEN),

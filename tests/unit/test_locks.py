@@ -1,4 +1,7 @@
-"""uv.lock, pdm.lock and pylock.toml, read as data: tables, and properties over odd documents."""
+"""uv.lock, pdm.lock and pylock.toml, read as data: tables, and properties over odd documents.
+
+And pyproject.toml without any of them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from tests.unit.mutations import mutated
 
 from python_buildpack.app.files import AppFiles
 from python_buildpack.errors import UserError
-from python_buildpack.managers import pdm, pdm_hash, pylock, uv, uv_workspace
+from python_buildpack.managers import pdm, pdm_hash, pylock, pyproject, uv, uv_workspace
 from python_buildpack.managers.declaration import Declaration, Index
 from python_buildpack.managers.pdm_graph import Node, group_requirements, markers, parse_need
 from python_buildpack.packages.pylock_selection import (
@@ -490,3 +493,45 @@ def test_groups_include_groups() -> None:
         "shop",
     )
     assert sorted(lines) == ["base", "cache", "driver", "theme", "writer"]
+
+
+# pyproject.toml alone
+
+
+@pytest.mark.parametrize(
+    ("environ", "lines"),
+    [
+        ({"BP_PYTHON_EXTRAS": "pg"}, ["psycopg"]),
+        ({"BP_PYTHON_EXTRAS": "all"}, ["psycopg", "boto3 ; python_version > '3'"]),
+        ({"BP_PYTHON_EXTRAS": "circle"}, ["psycopg"]),
+        ({"BP_PYTHON_EXTRAS": "here"}, ['psycopg; os_name == "posix"']),
+        ({"BP_PYTHON_EXTRAS": "now"}, ['boto3; os_name == "posix" and python_version > "3"']),
+        ({"BP_PYTHON_EXTRAS": "other"}, ["shop-pg[pg]", "shop @ https://h.example/shop.whl"]),
+        ({"BP_PYTHON_GROUPS": "prod"}, ["gunicorn", "psycopg"]),
+        ({"BP_PYTHON_GROUPS": "self"}, []),
+    ],
+)
+def test_a_project_that_requires_itself(
+    tmp_path: Path, environ: Mapping[str, str], lines: Sequence[str]
+) -> None:
+    """Its extras mean what they list: no index is asked for a package of the app's own name."""
+    manifest = {
+        "project": {
+            "name": "Shop",
+            "dependencies": ["flask"],
+            "optional-dependencies": {
+                "pg": ["psycopg"],
+                "s3.x": ["boto3 ; python_version > '3'"],
+                "all": ["shop[pg, s3-x]"],
+                "circle": ["shop[circle,pg]"],
+                "here": ["shop[pg]; os_name == 'posix'"],
+                "now": ["SHOP[s3_x] ; os_name == 'posix'"],
+                "other": ["shop-pg[pg]", "shop @ https://h.example/shop.whl"],
+            },
+        },
+        "dependency-groups": {"prod": ["shop[pg]", "gunicorn"], "self": ["shop", "shop[none]"]},
+    }
+    files = app(tmp_path, pyproject_toml=manifest)
+    install = pyproject.read(files, read_settings(environ)).install
+    assert install is not None
+    assert list(install.lines) == ["flask", *lines]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from python_buildpack import errors
 from python_buildpack.app.files import AppFiles
@@ -13,10 +14,14 @@ from python_buildpack.managers.local_projects import digest_tables, root_project
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
 NAME = "pyproject"
 ADD_PACKAGE = 'Add this line to [project] dependencies in pyproject.toml: "{package}",'
 SETTINGS = ("BP_PYTHON_GROUPS", "BP_PYTHON_EXTRAS")
 FILE = "pyproject.toml"
+_NAME = re.compile(r"\s*[A-Za-z0-9][\w.-]*")
 
 
 def found(names: Collection[str], settings: Settings) -> tuple[str, ...]:
@@ -66,9 +71,11 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
         return root_project(files, NAME, extras=settings.extras, lines=groups, shown=shown)
     _refuse_sources(table)
     extras = [line for extra in settings.extras for line in _extra_lines(optional, extra)]
+    own = _normal(str(project.get("name", "")))
+    lines = tuple(_without_itself([*dependencies, *extras, *groups], own, optional))
     return Declaration(
         manager=NAME,
-        install=InstallSet(lines=(*dependencies, *extras, *groups)),
+        install=InstallSet(lines=lines),
         inputs={FILE: digest_tables(table)},
         shown=shown,
         notices=(
@@ -97,8 +104,60 @@ def _check_extras(extras: Collection[str], optional: Mapping[str, Any]) -> None:
 
 
 def _extra_lines(optional: Mapping[str, Any], extra: str) -> tuple[str, ...]:
-    name = next(name for name in optional if _normal(name) == _normal(extra))
-    return _strings(optional, name, f"{FILE} [project.optional-dependencies]")
+    where = f"{FILE} [project.optional-dependencies]"
+    names = [name for name in optional if _normal(name) == _normal(extra)]
+    return tuple(line for name in names for line in _strings(optional, name, where))
+
+
+def _without_itself(lines: Sequence[str], own: str, optional: Mapping[str, Any]) -> Iterator[str]:
+    """`lines` with what the project itself, `own[extra]`, stands for: an index would be asked for
+    it, and might have another package of this name. Extras that it lacks stand for nothing.
+    """
+    entered: set[tuple[str, tuple[str, ...]]] = set()
+    waiting: list[tuple[str, tuple[str, ...]]] = [(line, ()) for line in lines]
+    while waiting:
+        line, markers = waiting.pop(0)
+        itself = _parse_own(line, own)
+        if itself is None:
+            yield _under(line, markers)
+            continue
+        if itself.marker is not None:
+            markers = tuple(dict.fromkeys([*markers, str(itself.marker)]))
+        for extra in sorted(itself.extras):
+            step = (_normal(extra), markers)
+            if step not in entered:
+                entered.add(step)
+                waiting += [(one, markers) for one in _extra_lines(optional, extra)]
+
+
+def _parse_own(line: str, own: str) -> Requirement | None:
+    """The requirement, where `line` means the project itself."""
+    name = _NAME.match(line)
+    if name is None or _normal(name[0].strip()) != own:
+        return None
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement:
+        return None  # the installer says what is wrong with it
+    return None if requirement.url else requirement
+
+
+def _under(line: str, markers: Sequence[str]) -> str:
+    """`line` as far as all of `markers` hold."""
+    if not markers:
+        return line
+    from packaging.markers import Marker
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement:
+        return line
+    given = [*markers, *([str(requirement.marker)] if requirement.marker else [])]
+    requirement.marker = Marker(" and ".join(f"({marker})" for marker in given))
+    return str(requirement)
 
 
 def _refuse_sources(table: Mapping[str, Any]) -> None:
@@ -109,7 +168,7 @@ def _refuse_sources(table: Mapping[str, Any]) -> None:
 
 
 def _normal(name: str) -> str:
-    return name.lower().replace("_", "-").replace(".", "-")
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _table(table: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
