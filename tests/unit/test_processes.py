@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,9 @@ LITESTAR = "from litestar import Litestar, get\napp = Litestar([])\n"
 QUART = "import quart\napp = quart.Quart(__name__)\n"
 STREAMLIT = "import streamlit as st\nst.title('Hello')\n"
 GRADIO = "import gradio as gr\ndemo = gr.Interface(str, 'text', 'text')\ndemo.launch()\n"
+# As if of a Python that is newer than any that runs the buildpack.
+NEWER = "from flask import Flask\napp = Flask(__name__)\nawait? app\n"
+OWN = f"{sys.version_info[0]}.{sys.version_info[1]}"
 FACTORY = "from flask import Flask\ndef create_app(config=None):\n    app = Flask(__name__)\n    return app\n"
 MANAGE = (
     'import os\ndef main():\n    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "{settings}")\n'
@@ -363,6 +367,14 @@ FLASK_CASES = (
     none("flask, no server", {"app.py": FLASK}, "flask uvicorn",
          "Flask was found (app:app), but no server", "Add this line to requirements.txt: gunicorn"),
     none("no Python", {"app.py": "def (\n"}, "flask gunicorn", "no web app was recognised"),
+    none("syntax of a newer Python", {"main.py": NEWER, "server.py": NEWER}, "flask gunicorn",
+         "no web app was recognised", f"main.py, server.py: cannot be read by Python {OWN}, which"),
+    web("syntax of a newer Python in the root, an application elsewhere",
+        {"main.py": NEWER, "mocks/server.py": FLASK}, "flask gunicorn",
+        "gunicorn mocks.server:app", says=("main.py: cannot be read by Python",)),
+    web("syntax of a newer Python in a module that does not matter",
+        {"app.py": FLASK, "server.py": NEWER}, "flask gunicorn", "gunicorn app:app",
+        silent=("cannot be read",)),
     none("no text", {"app.py": "\0\0\ufeff"}, "flask gunicorn", "no web app was recognised"),
 )  # fmt: skip
 
@@ -558,6 +570,17 @@ def test_settings_of_the_environment(manage: str, tmp_path: Path) -> None:
     planned(tmp_path, files, "django gunicorn")
     found = read_app_facts(AppFiles(tmp_path), "site.live").django
     assert found is not None and found.wsgi == "site.live_wsgi:app"
+
+
+def test_settings_that_are_no_module(tmp_path: Path) -> None:
+    """No path leads out of the app."""
+    outside = 'WSGI_APPLICATION = "stolen.wsgi.app"\n'
+    (tmp_path / "settings.py").write_text(outside)
+    app = tmp_path / "app"
+    planned(app, django(), "django gunicorn")
+    for settings in (f"{tmp_path}/settings", "../settings", "..settings", "/settings"):
+        found = read_app_facts(AppFiles(app), settings).django
+        assert found is not None and found.wsgi == "site.wsgi:application"
 
 
 def test_the_table_is_as_large_as_promised() -> None:

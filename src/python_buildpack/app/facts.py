@@ -73,12 +73,15 @@ class AppFacts:
     """Everything found, the likeliest first.
 
     `scripts` are the project's own console scripts, which exist once `project` is installed.
+    `unread` are modules that could not be parsed by `python`, the version that runs the buildpack.
     """
 
     applications: tuple[Application, ...] = ()
     django: DjangoFacts | None = None
     project: str = ""
     scripts: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    python: str = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def read_app_facts(files: AppFiles, django_settings: str = "") -> AppFacts:
@@ -94,11 +97,13 @@ def read_app_facts(files: AppFiles, django_settings: str = "") -> AppFacts:
         # An object beats a factory beside it, but not one of a likelier place.
         applications += sorted(found, key=lambda one: one.is_factory)
     applications += _script_applications(sources, {one.path for one in applications})
+    django = read_django(sources, django_settings)
     return AppFacts(
         applications=tuple(applications),
-        django=read_django(sources, django_settings),
+        django=django,
         project=project,
         scripts=scripts,
+        unread=tuple(sources.unread),
     )
 
 

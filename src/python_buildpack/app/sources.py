@@ -20,10 +20,11 @@ _MAX_DIRECTORIES = 200
 
 
 class AppSources:
-    """The app's modules, each read once."""
+    """The app's modules, each read once. `unread` are those that could not be parsed, in order."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.unread: list[str] = []
 
     @functools.cache  # noqa: B019 - there is one object of this class for each build
     def listing(self, directory: str) -> tuple[frozenset[str], tuple[str, ...]]:
@@ -65,10 +66,17 @@ class AppSources:
     @functools.cache  # noqa: B019
     def scope(self, path: str, package: str) -> Scope | None:
         """The names of the module in a file."""
-        return read_scope(self.data(path), package) if self.has(path) else None
+        if not self.has(path):
+            return None
+        scope = read_scope(self.data(path), package)
+        if scope is None and path not in self.unread:
+            self.unread.append(path)
+        return scope
 
     def module(self, dotted: str, bases: tuple[str, ...]) -> tuple[Scope, str] | None:
-        """A module by name, and its own package's name."""
+        """A module by name, and its own package's name; None for what is no name."""
+        if not all(part.isidentifier() for part in dotted.split(".")):
+            return None
         for base in bases:
             for path, package in places(dotted, base):
                 scope = self.scope(path, package)

@@ -21,7 +21,7 @@ _TITLES = {
     "starlette": "Starlette",
     "streamlit": "Streamlit",
 }
-# How many of the other candidates the log names.
+# How many other candidates, or modules, the log names.
 _SHOWN = 3
 
 
@@ -46,6 +46,7 @@ def inferred_processes(given: LaunchInputs, notes: Notes) -> list[Planned]:
             "No Procfile, and no web app was recognised: the image has no default process. "
             "To add one, commit a Procfile with the line: web: <command>"
         )
+        _say_what_is_unread(facts, notes)
     return planned
 
 
@@ -71,6 +72,9 @@ def _inferred_web(facts: AppFacts, given: LaunchInputs, notes: Notes) -> list[Pl
             f"Also found: {', '.join([*others][:_SHOWN])}. To serve another one, commit a "
             "Procfile with the line: web: <command>"
         )
+    if "/" in application.path:
+        # A module in the root would have come before it.
+        _say_what_is_unread(facts, notes)
     if candidates[0].interface == ASGI and application.interface == WSGI:
         notes.notices.append(
             f"The settings name ASGI_APPLICATION, but no ASGI server is installed: {title} is "
@@ -96,6 +100,15 @@ def _say_what_is_missing(facts: AppFacts, given: LaunchInputs, notes: Notes) -> 
         notes.notices.append(
             f"{missing.path} uses {_TITLES[missing.framework]}, which is not installed. "
             f"{given.how_to_add.format(package=missing.framework)}"
+        )
+
+
+def _say_what_is_unread(facts: AppFacts, notes: Notes) -> None:
+    if facts.unread:
+        notes.warnings.append(
+            f"{', '.join(facts.unread[:_SHOWN])}: cannot be read by Python {facts.python}, which "
+            "runs this buildpack. If the app is there, commit a Procfile with the line: "
+            "web: <command>"
         )
 
 
