@@ -1105,9 +1105,9 @@ def runtime_unusable(version: str, why: str) -> UserError:
 
 
 def procfile_invalid(name: str, line: int, text: str, hint: str) -> UserError:
-    """A line of the Procfile is not `type: command`, or names a type twice.
+    """The Procfile has lines, but none of them is `type: command`.
 
-    Fix: Correct the line; the error shows one.
+    Fix: Write one; the error shows how.
     """
     return UserError(
         "procfile-invalid",

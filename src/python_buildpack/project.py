@@ -40,12 +40,16 @@ def read_project(app_dir: Path, settings: Settings) -> Project:
     packages = read_packages(files, settings)
     procfile = parse_procfile(files.data("Procfile")) if "Procfile" in files.names else None
     committed = committed_environments(root)
-    refuse_committed_programs(committed, procfile or ())
+    refuse_committed_programs(committed, procfile.entries if procfile else ())
     return Project(
         root=root,
         versions=read_version_requests(files, settings, packages.manager),
         packages=packages,
         local_wheels=find_local_wheels(root, settings.find_links),
-        procfile=procfile,
-        warnings=(*committed_warnings(committed), *packages.warnings),
+        procfile=procfile.entries if procfile else None,
+        warnings=(
+            *committed_warnings(committed),
+            *(procfile.warnings if procfile else ()),
+            *packages.warnings,
+        ),
     )

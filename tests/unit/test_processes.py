@@ -525,7 +525,7 @@ def planned(
     procfile = files.get("Procfile")
     return plan_launch(
         LaunchInputs(
-            procfile=parse_procfile(procfile.encode()) if procfile is not None else None,
+            procfile=parse_procfile(procfile.encode()).entries if procfile is not None else None,
             facts=read_app_facts(AppFiles(folder)),
             packages=installed(packages),
             venv_dir=VENV,

@@ -79,7 +79,7 @@ def planned(text: bytes) -> LaunchPlan:
     """The processes of a Procfile."""
     return plan_launch(
         LaunchInputs(
-            procfile=parse_procfile(text),
+            procfile=parse_procfile(text).entries,
             facts=None,
             packages=dict.fromkeys(("celery", "gunicorn", "uvicorn"), "1"),
             venv_dir="/layers/venv",
@@ -106,7 +106,7 @@ def started(process: Process, arguments: list[str], environ: dict[str, str]) -> 
 def test_any_bytes(data: bytes) -> None:
     """Processes with legal types and a command, or an error for the user; nothing else."""
     try:
-        entries = parse_procfile(data)
+        entries = parse_procfile(data).entries
     except UserError as error:
         assert error.id in ("procfile-invalid", "file-unreadable")
         assert "Procfile" in error.title
@@ -288,18 +288,47 @@ def test_an_unquoted_value_is_split_at_blanks_only() -> None:
         ("web gunicorn", ("Procfile line 1 is not a process", "type: command")),
         ("web:", ("Procfile line 1", "web has no command")),
         ("web:   \r\n", ("Procfile line 1", "web has no command")),
-        ("a: b\n\nweb: a\nweb: b\n", ("Procfile line 4", "web is on line 3 already")),
         ("we b: a", ("Procfile line 1 is not a process",)),
         ("wéb: a", ("Procfile line 1 is not a process",)),
-        ("web: a\rweb: b", ("Procfile line 2", "web is on line 1 already")),
+        ("# c\n// web: a\nheroku ps:scale web=1\n", ("Procfile line 2 is not a process",)),
     ],
 )
 def test_errors_name_the_line(text: str, words: tuple[str, ...]) -> None:
-    """What is wrong, where, and how to write it."""
+    """Where no process is left: what is wrong, where, and how to write it."""
     with pytest.raises(UserError) as caught:
         parse_procfile(text.encode())
     for expected in words:
         assert expected in f"{caught.value.title}\n{caught.value.body}"
+
+
+@pytest.mark.parametrize(
+    ("text", "processes", "words"),
+    [
+        ("web: a\nweb: b\n", {"web": "b"}, ["line 1 is ignored: web is on line 2 again"]),
+        ("web: a\rweb: b", {"web": "b"}, ["line 1 is ignored: web is on line 2 again"]),
+        (
+            "release: a\n\nweb: c\nrelease: b\nrelease: d\n",
+            {"release": "d", "web": "c"},
+            [
+                "line 1 is ignored: release is on line 4 again",
+                "line 4 is ignored: release is on line 5 again",
+            ],
+        ),
+        (
+            "web: a\nheroku ps:scale web=1\n",
+            {"web": "a"},
+            ["line 2 is ignored: 'heroku ps:scale web=1'. It is not `type: command`."],
+        ),
+        ("// web: b\nweb: a\n", {"web": "a"}, ["line 1 is ignored: '// web: b'"]),
+        ("web: a\nclock:\n", {"web": "a"}, ["line 2 is ignored: 'clock:'. clock has no command."]),
+    ],
+)
+def test_lines_that_do_not_count(text: str, processes: dict[str, str], words: list[str]) -> None:
+    """As on Scalingo and Heroku the last line of a type counts, others are ignored: with a warning."""
+    found = parse_procfile(text.encode())
+    assert {entry.type: entry.command for entry in found.entries} == processes
+    for warning, expected in zip(found.warnings, words, strict=True):
+        assert warning.startswith(f"Procfile {expected}")
 
 
 @pytest.mark.parametrize(

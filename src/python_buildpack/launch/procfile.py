@@ -45,26 +45,44 @@ class ProcfileEntry:
     line: int
 
 
-def parse_procfile(data: bytes, name: str = "Procfile") -> tuple[ProcfileEntry, ...]:
-    """Raises `UserError` for bytes that are no text and for lines that are no process."""
+@dataclass(frozen=True, kw_only=True)
+class Procfile:
+    """The processes, and a warning for each line that does not count."""
+
+    entries: tuple[ProcfileEntry, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def parse_procfile(data: bytes, name: str = "Procfile") -> Procfile:
+    """As Scalingo and Heroku read it: of two lines for one type the last counts, and a line that
+    is no process is ignored.
+
+    Raises `UserError` for bytes that are no text, and where the lines hold no process at all.
+    """
     text = _decode(data, name)
     entries: dict[str, ProcfileEntry] = {}
+    warnings: list[str] = []
+    ignored: list[tuple[int, str, str]] = []
     for number, raw in enumerate(re.split(r"\r\n|\n|\r", text), start=1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
         found = _LINE.fullmatch(line)
-        if found is None:
-            raise errors.procfile_invalid(name, number, line, "Write it as `type: command`.")
-        kind, command = found["type"], found["command"].strip()
+        kind, command = (found["type"], found["command"].strip()) if found else ("", "")
         if not command:
-            raise errors.procfile_invalid(name, number, line, f"{kind} has no command.")
+            why = f"{kind} has no command." if kind else "It is not `type: command`."
+            ignored.append((number, line, why))
+            warnings.append(f"{name} line {number} is ignored: {line[:200]!r}. {why}")
+            continue
         if kind in entries:
-            raise errors.procfile_invalid(
-                name, number, line, f"{kind} is on line {entries[kind].line} already."
+            warnings.append(
+                f"{name} line {entries[kind].line} is ignored: {kind} is on line {number} again, "
+                "and the last one counts. Remove the other."
             )
         entries[kind] = ProcfileEntry(type=kind, command=command, line=number)
-    return tuple(entries.values())
+    if ignored and not entries:
+        raise errors.procfile_invalid(name, *ignored[0])
+    return Procfile(entries=tuple(entries.values()), warnings=tuple(warnings))
 
 
 def _decode(data: bytes, name: str) -> str:
