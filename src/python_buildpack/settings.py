@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from python_buildpack import errors
@@ -59,7 +59,10 @@ _OTHERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The values of the settings that build uses."""
+    """The values of the settings that build uses.
+
+    `environ` is for the variables in the app's own files.
+    """
 
     python_version: str
     releases: str
@@ -83,6 +86,7 @@ class Settings:
     nltk_index: str
     collect_static: bool
     debug: bool
+    environ: Mapping[str, str] = field(repr=False, compare=False)
 
 
 # How people write true and false.
@@ -139,6 +143,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         nltk_index=values["BP_NLTK_INDEX"],
         collect_static=values["DISABLE_COLLECTSTATIC"].lower() in ("", "0", "false", "no", "off"),
         debug=values["BP_LOG_LEVEL"].lower() == "debug",
+        environ=environ,
     )
 
 

@@ -63,9 +63,13 @@ ROWS = (
     ),
     Row(
         name="a file that is reached",
-        files={"requirements.txt": "alpha\n-r more.txt\n", "more.txt": "gamma\n"},
+        files={"requirements.txt": "alpha\n-r ${STAGE}.txt\n", "more.txt": "gamma\n"},
+        settings={"STAGE": "more"},
         made=VENV,
-        reasons=("requirements.txt changed; more.txt is new; added -r more.txt, gamma; removed beta",),
+        reasons=(
+            "requirements.txt changed; more.txt is new; requirements.txt (${VARIABLES}) is new; "
+            "added -r ${STAGE}.txt, gamma; removed beta",
+        ),
     ),
     Row(
         name="variables of uv's",

@@ -40,7 +40,7 @@ def test_extras_of_no_project(tmp_path: Path) -> None:
 def test_names_that_no_file_system_takes(tmp_path: Path, name: str) -> None:
     """They are missing files."""
     (tmp_path / "requirements.txt").write_text(f"-r {name}\n")
-    read = error_of(read_requirements, AppFiles(tmp_path), ["requirements.txt"])
+    read = error_of(read_requirements, AppFiles(tmp_path), ["requirements.txt"], {})
     assert read == "requirements-file-missing"
 
 

@@ -24,7 +24,7 @@ def read(app: Path, **files: str) -> Requirements:
         path = app / (name.replace("__", "/") + ".txt")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return read_requirements(AppFiles(app), ("requirements.txt",))
+    return read_requirements(AppFiles(app), ("requirements.txt",), {})
 
 
 def write_file(path: Path, text: str) -> None:
@@ -186,6 +186,65 @@ def test_other_requirements_are_no_paths(tmp_path: Path, line: str) -> None:
     assert set(inputs(tmp_path)) == {"requirements.txt"}
 
 
+def test_variables_name_files(tmp_path: Path) -> None:
+    """As pip reads them: capitals in braces. An error shows them as they are written."""
+    write_file(tmp_path / "requirements.txt", "-r requirements/${APP_ENV}.txt\n-e ${lower}\n")
+    write_file(tmp_path / "requirements" / "prod.txt", "${PROJECT_ROOT}/libs/${LIB}\n")
+    write_file(tmp_path / "libs" / "foo" / "foo.py", "")
+    found = inputs(tmp_path, {"APP_ENV": "prod", "LIB": "foo"})
+    assert {"requirements/prod.txt", f"{tmp_path}/libs/foo"} <= set(found)
+    for environ, missing in (({}, "${APP_ENV}"), ({"APP_ENV": "test"}, "test")):
+        with pytest.raises(UserError) as caught:
+            inputs(tmp_path, environ)
+        assert caught.value.title == f"requirements/{missing}.txt does not exist"
+        assert "requirements.txt: -r requirements/${APP_ENV}.txt" in caught.value.body
+
+
+@pytest.mark.parametrize(
+    ("line", "one", "two"),
+    [
+        ("flask==${V}", "3.0", "3.1"),
+        ("-i https://${V}/simple", "a.example", "b.example"),
+        ("-i https://${USER}:${PASSWORD}@${V}/simple", "a.example", "b.example"),
+        ("-i ${V}", "https://u:p@a.example/simple", "https://u:p@b.example/simple"),
+        ("a @ git+https://h.example/r@${V}", "0123456789abcdef0123", "fedcba98765432100123"),
+        ("a @ https://h.example/a_name-${V}-py3-none-any.whl", "1.0", "2.0"),
+        ("${V}", "flask", "click"),
+        ("flask==${V}", "3.0\udcff", "3.1"),
+    ],
+)
+def test_values_of_variables_count(tmp_path: Path, line: str, one: str, two: str) -> None:
+    """A new value is another requirement, or another place."""
+    write_file(tmp_path / "requirements.txt", f"{line}\n")
+    first = inputs(tmp_path, {"V": one})
+    assert set(first) == {"requirements.txt", "requirements.txt (${VARIABLES})"}
+    second = inputs(tmp_path, {"V": two})
+    assert {name for name in first if first[name] != second[name]} == {
+        "requirements.txt (${VARIABLES})"
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "one", "two"),
+    [
+        ("-i https://u:${V}@h.example/simple", "one", "t/w@o"),
+        ("-i https://${V}@h.example/simple", "user:one", "user:two"),
+        ("-i https://h.example/${V}/simple", "aB3dE6gH9jK2mN5p", "zZ3dE6gH9jK2mN5p"),
+        ("-i https://h.example/${MY_TOKEN}/simple", "one", "two"),
+        ("-i https://h.example/simple?token=${V}", "one", "two"),
+        ("-i ${V}", "https://u:p@a.example/simple", "https://u:q@a.example/simple"),
+        ("a @ git+https://${V}@h.example/r@v1", "one", "two"),
+    ],
+)
+def test_values_of_secret_variables_do_not_count(
+    tmp_path: Path, line: str, one: str, two: str
+) -> None:
+    """Rotating a password or a token reinstalls nothing, and no digest is made of it."""
+    write_file(tmp_path / "requirements.txt", f"{line}\n")
+    given = [inputs(tmp_path, {"V": value, "MY_TOKEN": value}) for value in (one, two)]
+    assert given[0] == given[1]
+
+
 def test_continuations_are_joined() -> None:
     """As pip joins them."""
     assert logical_lines("flask==1 \\\n  --hash=sha256:1\n# c\n\nx#y\n") == [
@@ -198,10 +257,12 @@ def test_utf16_is_read_and_garbage_is_an_error(tmp_path: Path) -> None:
     """PowerShell writes UTF-16; anything else names the line."""
     path = tmp_path / "requirements.txt"
     path.write_bytes("flask\n".encode("utf-16"))
-    assert read_requirements(AppFiles(tmp_path), ("requirements.txt",)).files[0].lines == ("flask",)
+    assert read_requirements(AppFiles(tmp_path), ("requirements.txt",), {}).files[0].lines == (
+        "flask",
+    )
     path.write_bytes(b"flask\n\xff\xfa\n")
     with pytest.raises(UserError) as caught:
-        read_requirements(AppFiles(tmp_path), ("requirements.txt",))
+        read_requirements(AppFiles(tmp_path), ("requirements.txt",), {})
     assert "line 2" in caught.value.title
 
 
@@ -211,4 +272,4 @@ def test_long_lines(tmp_path: Path, piece: str) -> None:
     """A file with a line of 200 kB is read in a moment: its square would take hours."""
     line = piece * (200_000 // len(piece))
     (tmp_path / "requirements.txt").write_text(f"flask{line};x\n./a{line}[b\n{line}")
-    read_requirements(AppFiles(tmp_path), ["requirements.txt"])
+    read_requirements(AppFiles(tmp_path), ["requirements.txt"], {})

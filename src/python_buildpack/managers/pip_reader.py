@@ -26,7 +26,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
     Raises `UserError` for files that are missing or unreadable, and for unknown groups.
     """
     names = settings.requirement_files or ("requirements.txt",)
-    requirements = read_requirements(files, names)
+    requirements = read_requirements(files, names, settings.environ)
     groups = group_requirements(files, settings.groups)
     shown_groups = tuple(without_credentials(line) for line in groups)
     return Declaration(
@@ -43,6 +43,11 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
         ),
         inputs={
             **{file.name: file.sha256 for file in requirements.files},
+            **{
+                f"{file.name} (${{VARIABLES}})": file.variables
+                for file in requirements.files
+                if file.variables
+            },
             **_local_digests(files, requirements),
             **({_GROUPS: digest_lines(shown_groups)} if groups else {}),
         },

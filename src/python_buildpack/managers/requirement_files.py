@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote
 
 from python_buildpack import errors
 from python_buildpack.app.files import AppFiles
+from python_buildpack.managers.local_projects import digest_lines
 from python_buildpack.presence import exists
-from python_buildpack.redact import without_credentials
+from python_buildpack.redact import names_a_secret, without_credentials, without_secrets
 
 # Options that uv takes with pip's meaning; any other hands the file to pip.
 UV_OPTIONS = frozenset(
@@ -40,16 +41,22 @@ _LONGEST_OPTION = 10_000
 # Written so that a line of any length takes time in proportion to it.
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+# pip's rule: no other characters.
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _PATH = re.compile(r"\.{1,2}(?:/|$)|[^\s@/]*/")
 _ARCHIVES = (".whl", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequirementFile:
-    """One reached file: its path relative to the app, a digest and the lines that count."""
+    """One reached file: its path relative to the app, a digest and the lines that count.
+
+    `variables` is a digest of the lines with variables, of what these stand for; '' without any.
+    """
 
     name: str
     sha256: str
+    variables: str
     lines: tuple[str, ...]
 
 
@@ -129,7 +136,9 @@ def _option(line: str) -> tuple[str, str]:
 class _Reader:
     """Collects what the files declare, one file after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+        # uv's rule: the app's root has a name of its own.
+        self._environ = {"PROJECT_ROOT": str(root), **environ}
         self.files: dict[str, RequirementFile] = {}
         self.editables: list[str] = []
         self.local_projects: list[str] = []
@@ -142,18 +151,43 @@ class _Reader:
         """Take one file in; the files that it names, each with the naming line."""
         lines = logical_lines(_decode(data, name))
         shown = tuple(without_credentials(line) for line in lines)
-        digest = hashlib.sha256("\n".join(shown).encode()).hexdigest()
-        self.files[name] = RequirementFile(name=name, sha256=digest, lines=shown)
+        self.files[name] = RequirementFile(
+            name=name,
+            sha256=digest_lines(shown),
+            variables=self._digest_of_variables(shown),
+            lines=shown,
+        )
         named: list[tuple[str, str]] = []
         for line in lines:
             if "://" in line or "${" in line:
                 self.urls.append(line)
-            self.has_hashes = self.has_hashes or " --hash" in line
-            if line.startswith("-"):
-                named += self._read_option(line, name)
+            meant = self._expanded(line)
+            self.has_hashes = self.has_hashes or " --hash" in meant
+            if meant.startswith("-"):
+                named += [
+                    (reached, f"{name}: {line}") for reached in self._read_option(meant, name)
+                ]
             else:
-                self._read_requirement(line)
+                self._read_requirement(meant)
         return named
+
+    def _expanded(self, line: str, *, public: bool = False) -> str:
+        """With the values of its variables; where it is `public`, not of those that are secret."""
+
+        def value(match: re.Match[str]) -> str:
+            found = "" if public and names_a_secret(match[1]) else self._environ.get(match[1], "")
+            # Bytes that are no UTF-8 are in no name that could be stored.
+            return found.encode(errors="ignore").decode() or match[0]
+
+        return _VARIABLE.sub(value, line)
+
+    def _digest_of_variables(self, lines: Sequence[str]) -> str:
+        """Of lines without credentials: another password changes nothing; '' where none counts."""
+        meant = [
+            without_secrets(self._expanded(line, public=True)) for line in lines if "${" in line
+        ]
+        written = [without_secrets(line) for line in lines if "${" in line]
+        return digest_lines(meant) if meant != written else ""
 
     def _read_requirement(self, line: str) -> None:
         options = [word.partition("=")[0] for word in line.split() if word.startswith("--")]
@@ -162,12 +196,12 @@ class _Reader:
         if path is not None:
             self.local_projects.append(path)
 
-    def _read_option(self, line: str, name: str) -> list[tuple[str, str]]:
+    def _read_option(self, line: str, name: str) -> list[str]:
         option, value = _option(line)
         if option in ("-r", "--requirement", "-c", "--constraint"):
             if "://" not in value:
                 reached = os.path.join(os.path.dirname(name), value)  # noqa: PTH118, PTH120
-                return [(os.path.normpath(reached), f"{name}: {line}")]
+                return [os.path.normpath(reached)]
             self.pip_only.append(f"{option} with a URL")
         elif option in ("-e", "--editable"):
             path = _local_path(value, editable=True)
@@ -182,12 +216,15 @@ class _Reader:
         return []
 
 
-def read_requirements(files: AppFiles, roots: Sequence[str]) -> Requirements:
+def read_requirements(
+    files: AppFiles, roots: Sequence[str], environ: Mapping[str, str]
+) -> Requirements:
     """Read `roots` and every file that they reach by `-r` and `-c`.
 
+    `environ` has the values of their variables, `${NAME}`.
     Raises `UserError` for a file that is missing, unreadable or nested too deeply.
     """
-    reader = _Reader()
+    reader = _Reader(files.root, environ)
     queue = [(os.path.normpath(root), "BP_PIP_REQUIREMENT", 0) for root in roots]
     while queue:
         name, named_by, depth = queue.pop(0)

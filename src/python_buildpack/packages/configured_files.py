@@ -11,7 +11,9 @@ from python_buildpack.packages.local_wheels import digest_place
 from python_buildpack.presence import exists, is_file
 
 
-def digest_configured(root: Path, files: Mapping[str, str], links: Iterable[str]) -> dict[str, str]:
+def digest_configured(
+    root: Path, environ: Mapping[str, str], files: Mapping[str, str], links: Iterable[str]
+) -> dict[str, str]:
     """A name for the user -> a digest of the contents, none of which holds credentials.
 
     `files` maps an option to the requirement files that it names, separated by white space; `links`
@@ -22,8 +24,8 @@ def digest_configured(root: Path, files: Mapping[str, str], links: Iterable[str]
     app = AppFiles(root)
     for option, named in files.items():
         there = [name for name in named.split() if is_file(root / name)]
-        for file in read_requirements(app, there).files:
-            found[f"{file.name} (--{option})"] = file.sha256
+        for file in read_requirements(app, there, environ).files:
+            found[f"{file.name} (--{option})"] = file.sha256 + file.variables
     for place in links:
         if exists(root / place):
             found[f"{place} (--find-links)"] = digest_place(root / place)

@@ -217,13 +217,17 @@ def read_package_sources(
             sorted(set(rest) - _HARMLESS - set(_UV_BINARY) - {"require-hashes"})
         ),
         uv_choices=choices,
-        inputs=_inputs(root, rest, choices, links),
+        inputs=_inputs(root, environ, rest, choices, links),
         warnings=warnings,
     )  # fmt: skip
 
 
 def _inputs(
-    root: Path, options: Mapping[str, str], choices: Mapping[str, str], links: Sequence[Source]
+    root: Path,
+    environ: Mapping[str, str],
+    options: Mapping[str, str],
+    choices: Mapping[str, str],
+    links: Sequence[Source],
 ) -> dict[str, str]:
     files: dict[str, str] = {name: options[name] for name in _FILES if name in options}
     for variable, option in _UV_FILES.items():
@@ -234,7 +238,7 @@ def _inputs(
         return {}
     from python_buildpack.packages.configured_files import digest_configured  # rare
 
-    return digest_configured(root, files, places)
+    return digest_configured(root, environ, files, places)
 
 
 def _parse(where: str, text: str) -> list[Source]:
