@@ -245,6 +245,29 @@ def test_values_of_secret_variables_do_not_count(
     assert given[0] == given[1]
 
 
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        *(("--find-links ./wheels", "wheels"), ("--find-links=wheels/", "wheels")),
+        *(("-f${WHEELS}", "wheels"), ("--no-index -f 'wheels'", "wheels")),
+        *(("-f file://{app}/wheels", "wheels"), ("-r deep/more.txt", "deep/own")),
+        ("-r deep/root.txt", "wheels"),
+    ],
+)
+def test_places_with_wheels_are_inputs(tmp_path: Path, line: str, place: str) -> None:
+    """Those on this disk, from the file's folder or else the app's root; a new wheel counts."""
+    write_file(tmp_path / "requirements.txt", line.replace("{app}", str(tmp_path)) + "\nfoo\n")
+    write_file(tmp_path / "deep" / "more.txt", "-f own\n")
+    write_file(tmp_path / "deep" / "root.txt", "-f wheels\n-f https://h.example/links\n")
+    wheel = tmp_path / place / "foo-1.0-py3-none-any.whl"
+    write_file(wheel, "one")
+    (wheel.parent / "gone.whl").symlink_to("nowhere")
+    before = inputs(tmp_path, {"WHEELS": "wheels"})
+    assert len([name for name in before if name.endswith(f"{place} (--find-links)")]) == 1
+    wheel.with_name("foo-1.1-py3-none-any.whl").write_text("two")
+    assert inputs(tmp_path, {"WHEELS": "wheels"}) != before
+
+
 def test_continuations_are_joined() -> None:
     """As pip joins them."""
     assert logical_lines("flask==1 \\\n  --hash=sha256:1\n# c\n\nx#y\n") == [

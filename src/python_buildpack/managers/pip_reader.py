@@ -13,6 +13,7 @@ from python_buildpack.managers.requirement_files import (
     names_with_hash,
     read_requirements,
 )
+from python_buildpack.packages.local_wheels import digest_place
 from python_buildpack.presence import is_file
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
@@ -49,6 +50,10 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
                 if file.variables
             },
             **_local_digests(files, requirements),
+            **{
+                f"{place} (--find-links)": digest_place(files.root / place)
+                for place in requirements.find_links
+            },
             **({_GROUPS: digest_lines(shown_groups)} if groups else {}),
         },
         shown={

@@ -64,6 +64,7 @@ class RequirementFile:
 class Requirements:
     """All that the named requirement files declare, nested ones included.
 
+    `find_links` are the directories and files among those places.
     `urls` are lines with URLs or variables, as they are written: the only ones with credentials.
     """
 
@@ -71,6 +72,7 @@ class Requirements:
     files: tuple[RequirementFile, ...]
     editables: tuple[str, ...]
     local_projects: tuple[str, ...]
+    find_links: tuple[str, ...]
     pip_only: tuple[str, ...]
     has_hashes: bool
     own_index: bool
@@ -138,10 +140,12 @@ class _Reader:
 
     def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
         # uv's rule: the app's root has a name of its own.
+        self._root = root
         self._environ = {"PROJECT_ROOT": str(root), **environ}
         self.files: dict[str, RequirementFile] = {}
         self.editables: list[str] = []
         self.local_projects: list[str] = []
+        self.find_links: list[str] = []
         self.pip_only: list[str] = []
         self.has_hashes = False
         self.own_index = False
@@ -164,6 +168,7 @@ class _Reader:
             meant = self._expanded(line)
             self.has_hashes = self.has_hashes or " --hash" in meant
             if meant.startswith("-"):
+                self._read_links(meant, name)
                 named += [
                     (reached, f"{name}: {line}") for reached in self._read_option(meant, name)
                 ]
@@ -195,6 +200,23 @@ class _Reader:
         path = _local_path(line.split(" --")[0])
         if path is not None:
             self.local_projects.append(path)
+
+    def _read_links(self, line: str, name: str) -> None:
+        """pip takes a place from the file's folder if it is there, else from the app's root."""
+        if "-f" not in line:
+            return
+        words = _words(line)
+        for word, following in zip(words, (*words[1:], ""), strict=True):
+            option = re.match(r"(?:--find-links(?:=|$)|-f=?)", word)
+            if option is None:
+                continue
+            place = word[option.end() :] or following
+            if place.startswith("file:"):
+                place = unquote(place.removeprefix("file://").removeprefix("file:"))
+            if place and "://" not in place:
+                beside = os.path.join(os.path.dirname(name), place)  # noqa: PTH118, PTH120
+                found = beside if exists(self._root / beside) else place
+                self.find_links.append(os.path.normpath(found))
 
     def _read_option(self, line: str, name: str) -> list[str]:
         option, value = _option(line)
@@ -242,6 +264,7 @@ def read_requirements(
         files=tuple(reader.files.values()),
         editables=tuple(reader.editables),
         local_projects=tuple(reader.local_projects),
+        find_links=tuple(dict.fromkeys(reader.find_links)),
         pip_only=tuple(dict.fromkeys(reader.pip_only)),
         has_hashes=reader.has_hashes,
         own_index=reader.own_index,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,9 +51,10 @@ def find_local_wheels(root: Path, find_links: Sequence[str]) -> LocalWheels:
 
 
 def _distributions(folder: Path) -> list[Path]:
-    if not is_dir(folder):
+    if not is_dir(folder) or not os.access(folder, os.R_OK):
         return []
-    return sorted(path for path in folder.iterdir() if path.name.endswith(_SUFFIXES))
+    found = (path for path in folder.iterdir() if path.name.endswith(_SUFFIXES))
+    return sorted(path for path in found if is_file(path))
 
 
 def digest_place(path: Path) -> str:
