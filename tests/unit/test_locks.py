@@ -208,6 +208,20 @@ def test_uv_reaches(
     assert declaration.install.uv_export == export
 
 
+def test_uv_dynamic_extras(tmp_path: Path) -> None:
+    """Extras that setuptools reads from elsewhere: the lock knows them, pyproject.toml does not."""
+    project = {"name": "shop", "dynamic": ["optional-dependencies", "dependencies", "version"]}
+    shop = {**UV_LOCK["package"][-2], "metadata": {"provides-extras": ["pg"]}}
+    lock = {**UV_LOCK, "package": [*UV_LOCK["package"][:-2], shop, UV_LOCK["package"][-1]]}
+    files = app(tmp_path, pyproject_toml={**MANIFEST, "project": project}, uv_lock=lock)
+    declaration = uv.read(files, read_settings({"BP_PYTHON_EXTRAS": "pg"}))
+    assert "driver" in shown(declaration)
+    with pytest.raises(UserError, match="nope") as caught:
+        uv.read(files, read_settings({"BP_PYTHON_EXTRAS": "nope"}))
+    assert caught.value.id == "extra-unknown"
+    assert "pg" in caught.value.body
+
+
 def test_uv_install_set(tmp_path: Path) -> None:
     """Indexes with their names, what is built, and the settings that concern building."""
     files = app(tmp_path, pyproject_toml=MANIFEST, uv_lock=UV_LOCK)

@@ -43,6 +43,7 @@ class Package:
     location: str
     table: Mapping[str, Any]
     needs: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]]
+    extras: tuple[str, ...]
 
 
 def read(files: AppFiles, settings: Settings) -> Declaration:
@@ -61,7 +62,9 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
     packages = tuple(_read_packages(lock))
     chosen = _choose(packages, files, place, settings)
     manifests = [files.toml(f"{place}{_join(one.location, MANIFEST)}") for one in chosen]
-    _check_names(settings, manifests or [files.toml(f"{place}{MANIFEST}")], f"{place}{MANIFEST}")
+    _check_names(
+        settings, manifests or [files.toml(f"{place}{MANIFEST}")], chosen, f"{place}{MANIFEST}"
+    )
     reached = _reachable(packages, _starts(lock, chosen, settings))
     local = [one for one in reached if one.kind in _LOCAL]
     uv_tables = list(_uv_tables(files, place, chosen))
@@ -113,6 +116,10 @@ def _read_packages(lock: Fields) -> Iterator[Package]:
             location=source.text(kinds[0]),
             table=table.values,
             needs=needs,
+            extras=(
+                *table.table("metadata").texts("provides-extras"),
+                *table.table("optional-dependencies").values,
+            ),
         )
 
 
@@ -145,9 +152,15 @@ def _choose(
     raise errors.workspace_member_needed(f"{place}{LOCK}", sorted(members))
 
 
-def _check_names(settings: Settings, manifests: Sequence[Mapping[str, Any]], where: str) -> None:
+def _check_names(
+    settings: Settings,
+    manifests: Sequence[Mapping[str, Any]],
+    chosen: Sequence[Package],
+    where: str,
+) -> None:
     """Raises `UserError` for groups and extras that no chosen member has."""
-    extras: set[str] = set()
+    # The lock alone knows those that a backend tells (`dynamic`).
+    extras = {extra for one in chosen for extra in one.extras}
     groups: set[str] = set()
     for manifest in manifests:
         fields = Fields(file=where, values=manifest, repair=REPAIR)
