@@ -289,6 +289,21 @@ FLASK_CASES = (
     web("flask, middleware",
         {"app.py": FLASK + "from whitenoise import WhiteNoise\napp = WhiteNoise(app)\n"},
         "flask gunicorn whitenoise", "gunicorn app:app"),
+    web("flask, middleware around what is imported",
+        {"shop/__init__.py": "", "shop/web.py": FLASK,
+         "wsgi.py": "from shop.web import app\nfrom whitenoise import WhiteNoise\n"
+                    "app = WhiteNoise(app)\n"},
+        "flask gunicorn whitenoise", "gunicorn wsgi:app"),
+    web("flask, middleware in two steps, by other names",
+        {"app.py": FLASK + "from late import middleware\nouter = middleware(app)\nfinal = outer\n"
+                   "app = final\n"},
+        "flask gunicorn", "gunicorn app:app"),
+    web("flask, a function returns what the name meant before",
+        {"app.py": FLASK + "def wrapped():\n    return app\napp = wrapped()\n"},
+        "flask gunicorn", "gunicorn app:app"),
+    none("flask, two names that only mean each other",
+         {"app.py": "import flask\napp = application\napplication = app\n"}, "flask gunicorn",
+         "no web app was recognised"),
     web("flask, an extension is no application",
         {"app.py": "import flask, flask_restful\nbackend = flask.Flask('a')\n"
                    "api = flask_restful.Api(backend)\n"},

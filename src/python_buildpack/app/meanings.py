@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from python_buildpack.app.module_scope import (
@@ -55,6 +56,8 @@ _APP_ATTRIBUTES = frozenset({"wsgi_app", "asgi_app"})
 _DEPTH = 20
 # Names that are looked up for one module at most: no code, however twisted, takes long.
 _LOOKUPS = 2000
+# The names that are being looked up: (the scope's identity, name) -> the value that is followed.
+_Open = Mapping[tuple[int, str], int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,36 +93,36 @@ class Meanings:
 
     def of_name(self, name: str, scope: Scope) -> Meaning | None:
         """What `name` means in `scope` once the module has run."""
-        return self._of_name(name, (scope,), None, 0)
+        return self._of_name(name, (scope,), {}, 0)
 
     def _of_name(
-        self, dotted: str, scopes: tuple[Scope, ...], before: int | None, depth: int
+        self, dotted: str, scopes: tuple[Scope, ...], open_names: _Open, depth: int
     ) -> Meaning | None:
         self._lookups += 1
         if depth > _DEPTH or self._lookups > _LOOKUPS:
             return None
         first, _, rest = dotted.partition(".")
         for number, scope in enumerate(scopes):
-            values = scope.values.get(first, [])[: before if number == 0 else None]
+            # `app = Middleware(app)` speaks of the value that `app` had before.
+            values = scope.values.get(first, [])[: open_names.get((id(scope), first))]
             if values:
-                meaning = self._of_value(first, len(values) - 1, values[-1], scopes[number:], depth)
+                inner = {**open_names, (id(scope), first): len(values) - 1}
+                meaning = self._of_value(values[-1], scopes[number:], inner, depth)
                 return _attribute(meaning, rest) if rest and meaning else meaning
             if first in scope.imports:
                 origin = scope.imports[first]
-                return self._elsewhere(f"{origin}.{rest}" if rest else origin, depth)
+                return self._elsewhere(f"{origin}.{rest}" if rest else origin, open_names, depth)
             for star in scope.stars:
-                meaning = self._elsewhere(f"{star}.{dotted}", depth)
+                meaning = self._elsewhere(f"{star}.{dotted}", open_names, depth)
                 if meaning is not None:
                     return meaning
         return None
 
     def _of_value(
-        self, name: str, position: int, value: Value, scopes: tuple[Scope, ...], depth: int
+        self, value: Value, scopes: tuple[Scope, ...], open_names: _Open, depth: int
     ) -> Meaning | None:
         def of(reference: Reference) -> Meaning | None:
-            # `app = Middleware(app)` speaks of the value that `app` had before.
-            before = position if reference.name.split(".")[0] == name else None
-            return self._of_name(reference.name, scopes, before, depth + 1)
+            return self._of_name(reference.name, scopes, open_names, depth + 1)
 
         if isinstance(value, Parameter):
             return None
@@ -128,15 +131,14 @@ class Meanings:
         if isinstance(value, Class):
             return next((found for base in value.bases if (found := of(base))), None)
         if isinstance(value, Function):
-            return self._of_function(value, scopes, depth)
-        return self._of_call(value, name, position, scopes, depth, of(value.function))
+            return self._of_function(value, scopes, open_names, depth)
+        return self._of_call(value, scopes, open_names, depth, of(value.function))
 
     def _of_call(
         self,
         call: Call,
-        name: str,
-        position: int,
         scopes: tuple[Scope, ...],
+        open_names: _Open,
         depth: int,
         function: Meaning | None,
     ) -> Meaning | None:
@@ -147,7 +149,7 @@ class Meanings:
             return _as_object(function) if made else None
         # Middleware has the interface of what it wraps.
         for argument in call.arguments:
-            meaning = self._of_value(name, position, argument, scopes, depth + 1)
+            meaning = self._of_value(argument, scopes, open_names, depth + 1)
             if meaning is not None and meaning.kind == "object":
                 interface = ADAPTERS.get(_origin(call.function.name, scopes), meaning.interface)
                 wrapped = _as_object(meaning, interface)
@@ -155,14 +157,14 @@ class Meanings:
         return None
 
     def _of_function(
-        self, function: Function, scopes: tuple[Scope, ...], depth: int
+        self, function: Function, scopes: tuple[Scope, ...], open_names: _Open, depth: int
     ) -> Meaning | None:
         if depth > _DEPTH:
             return None
         inner = (function.scope, *scopes)
         made = Meaning(kind="function")
         for value in function.returns:
-            meaning = self._of_value("", 0, value, inner, depth + 1)
+            meaning = self._of_value(value, inner, open_names, depth + 1)
             if meaning is not None and meaning.kind == "object":
                 return Meaning(
                     kind="factory",
@@ -174,7 +176,7 @@ class Meanings:
                 made = meaning
         return made
 
-    def _elsewhere(self, dotted: str, depth: int) -> Meaning | None:
+    def _elsewhere(self, dotted: str, open_names: _Open, depth: int) -> Meaning | None:
         """What a name means that is imported: from a framework, or from a module of the app."""
         if dotted in CONSTRUCTORS:
             framework, interface = CONSTRUCTORS[dotted]
@@ -185,7 +187,7 @@ class Meanings:
         for count in range(len(parts) - 1, 0, -1):
             found = self._sources.module(".".join(parts[:count]), self._bases)
             if found is not None:
-                return self._of_name(".".join(parts[count:]), (found[0],), None, depth + 1)
+                return self._of_name(".".join(parts[count:]), (found[0],), open_names, depth + 1)
         return None
 
 

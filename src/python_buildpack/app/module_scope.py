@@ -185,7 +185,6 @@ def _assign(scope: Scope, name: str, value: ast.expr | None) -> None:
 
 
 def _set(scope: Scope, name: str, value: Value) -> None:
-    scope.imports.pop(name, None)
     scope.values.setdefault(name, []).append(value)
 
 
