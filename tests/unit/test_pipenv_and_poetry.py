@@ -86,6 +86,9 @@ POETRY_LOCK: dict[str, Any] = {
                markers={"main": "os_name == 'nt'", "old": "python_version >= '3.11'"}),
         locked("by-git", files=[], source={"type": "git", "url": "git@git.example:a/b.git",
                                            "reference": "main", "resolved_reference": "c0ffee"}),
+        locked("by-url", source={"type": "url", "url": "https://a.example/mono-1.0.zip",
+                                 "subdirectory": "python/a b"}),
+        locked("by-file", source={"type": "file", "url": "mono.zip", "subdirectory": "python"}),
         locked("lib", files=[], develop=True, source={"type": "directory", "url": "lib"}),
     ],
     "extras": {"pg": ["secret"]},
@@ -96,6 +99,7 @@ POETRY_LOCK: dict[str, Any] = {
 def app(root: Path, files: Mapping[str, Mapping[str, Any]]) -> AppFiles:
     """An app with these files; `lib` is a project in it."""
     (root / "lib").mkdir(exist_ok=True)
+    (root / "mono.zip").touch()
     (root / "lib" / "pyproject.toml").write_text('[project]\nname = "p"\nversion = "1"\n')
     for name, table in files.items():
         is_json = name == "Pipfile.lock"
@@ -199,6 +203,10 @@ def test_poetry_lines(tmp_path: Path, environ: Mapping[str, str], names: Mapping
     for name, marker in names.items():
         assert spans.where(found[name]) == spans.where(marker), name
     assert "by-git @ git+ssh://git@git.example/a/b.git@c0ffee" in install.lines
+    archive = f"{tmp_path.as_uri()}/mono.zip"
+    assert f"by-file @ {archive}#subdirectory=python{HASH}" in install.lines
+    by_url = "by-url @ https://a.example/mono-1.0.zip#subdirectory=python/a%20b"
+    assert f"{by_url}{HASH}" in install.lines
     assert f"-e {tmp_path.as_uri()}/lib" in install.lines
     assert install.editables == ()
 

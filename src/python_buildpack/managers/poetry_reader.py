@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from packaging.version import InvalidVersion, Version
 
@@ -254,6 +255,7 @@ def _locked(files: AppFiles, lock: Fields, package: Fields, marker: str) -> _Loc
     name, version = package.text("name"), package.text("version")
     source = package.table("source")
     kind, url = source.optional_text("type"), source.optional_text("url") or ""
+    subdirectory = source.optional_text("subdirectory") or ""
     hashes = _hashes(lock, package, name, kind)
     try:
         if kind in (None, "legacy", "pypi"):
@@ -266,7 +268,6 @@ def _locked(files: AppFiles, lock: Fields, package: Fields, marker: str) -> _Loc
             )
         if kind == "git":
             revision = source.optional_text("resolved_reference") or source.text("reference")
-            subdirectory = source.optional_text("subdirectory") or ""
             url = vcs_url("git", url, revision, subdirectory, files.root)
             hashes = ()
         elif kind in ("file", "directory"):
@@ -275,6 +276,8 @@ def _locked(files: AppFiles, lock: Fields, package: Fields, marker: str) -> _Loc
             url = (files.root / url).resolve().as_uri()
         elif kind != "url":
             raise source.error("type", f"is not known: {kind[:40]!r}")
+        if kind in ("url", "file") and subdirectory:
+            url = f"{url.partition('#')[0]}#subdirectory={quote(subdirectory)}"
         is_editable = kind == "directory" and package.flag("develop")
         line = (
             editable((files.root / source.text("url")).resolve(), marker)
