@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable, Mapping
 from importlib.metadata import Distribution as Installed
@@ -281,6 +282,43 @@ def test_standard_project(
         poetry.sync(venv, *options)
         # The path to the project's code: one name is Poetry's, the other its backend's.
         assert_same_installation(built.venv, venv, ["shop.pth"])
+
+
+def test_without_build_system(
+    build: Builder,
+    empty_venv: Callable[[Built], Path],
+    with_backend: Market,
+    poetry: Poetry,
+    app: Path,
+) -> None:
+    """Poetry builds such a project itself, whatever directories lie beside it; its file stays."""
+    text = PACKAGE + '[tool.poetry.dependencies]\npython = ">=3.10,<4"\nwriter = "*"\n'
+    text = manifest(with_backend, text + '[tool.poetry.scripts]\nshop = "shop:main"').rstrip()
+    files = {"shop/__init__.py": SERVER, "migrations/a.py": "", "static/a.css": ""}
+    write_files(app, {"pyproject.toml": text, **files})
+    poetry.lock()
+    os.utime(app / "pyproject.toml", (1, 1))
+    before = set(app.rglob("*"))
+    built = build(app).passed()
+    assert "pyproject.toml has no [build-system]: poetry-core builds the project" in built.log
+    assert names(built.venv) == {"shop", "writer"}
+    assert (built.venv / "bin" / "shop").exists()
+    compare(built, empty_venv, poetry.sync)
+    assert (app / "pyproject.toml").read_text() == text
+    assert (app / "pyproject.toml").stat().st_mtime == 1
+    assert {path for path in app.rglob("*") if "__pycache__" not in path.parts} == before
+    assert "Reusing packages" in build(app, keep=True).passed().log
+
+    # Whatever happens in between.
+    with_backend.index.files["poetry-core"], kept = {}, with_backend.index.files["poetry-core"]
+    try:
+        failed = build(app)
+    finally:
+        with_backend.index.files["poetry-core"] = kept
+    assert failed.code == 1
+    assert "poetry-core" in failed.log
+    assert (app / "pyproject.toml").read_text() == text
+    assert {path for path in app.rglob("*") if "__pycache__" not in path.parts} == before
 
 
 @pytest.mark.parametrize("package_mode", [True, False])

@@ -42,6 +42,11 @@ _FORMATS = "1.0 to 2.1"
 _ALWAYS_HASHED = ("dependencies", "source", "extras", "dev-dependencies")
 _HASHED = (*_ALWAYS_HASHED, "group")
 _PROJECT_HASHED = ("requires-python", "dependencies", "optional-dependencies")
+# Without this table setuptools would build the project, which reads nothing of Poetry's.
+_BUILD_SYSTEM = """[build-system]
+requires = ["poetry-core"]
+build-backend = "poetry.core.masonry.api"
+"""
 _GENERATOR = re.compile(r"Poetry (\S+)")
 # Changing one of these tables installs nothing else: the lock says what a group needs.
 _NOT_BUILT = ("group", "dev-dependencies", "source")
@@ -323,15 +328,18 @@ def _declaration(files: AppFiles, manifest: Fields, chosen: Sequence[_Locked]) -
             name = f"{one.directory} (editable)" if one.editable else one.directory
             inputs[name] = digest_local_project(files.root, one.directory, editable=one.editable)
     roots: tuple[str, ...] = ()
+    build_system = ""
     if poetry.flag("package-mode", default=True):
         roots = (".",)
         inputs.update(_root_inputs(files, poetry))
+        build_system = "" if "build-system" in manifest.values else _BUILD_SYSTEM
     return Declaration(
         manager=NAME,
         install=InstallSet(
             lines=lines,
             editables=roots,
             built=(*roots, *(one.directory for one in chosen if one.directory)),
+            build_system=build_system,
             locked=True,
             require_hashes=not roots and all(" --hash=" in one.line for one in chosen),
             indexes=indexes,
@@ -339,6 +347,12 @@ def _declaration(files: AppFiles, manifest: Fields, chosen: Sequence[_Locked]) -
         ),
         inputs=inputs,
         shown={LOCK: tuple(f"{one.name}=={one.version}" for one in chosen)},
+        notices=(
+            f"{MANIFEST} has no [build-system]: poetry-core builds the project, as with Poetry. An app "
+            "that is no package says package-mode = false in [tool.poetry].",
+        )
+        if build_system
+        else (),
     )
 
 

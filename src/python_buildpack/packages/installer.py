@@ -23,6 +23,7 @@ from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
 from python_buildpack.managers.requirement_files import names_with_hash
 from python_buildpack.packages import index_pins, uv_lock, uv_variables
+from python_buildpack.packages.build_system import declared_build_system
 from python_buildpack.packages.in_place import kept_in_layer
 from python_buildpack.packages.index_access import Access, without_index_variables
 from python_buildpack.packages.pylock_selection import (
@@ -52,6 +53,7 @@ from python_buildpack.run import child_environment, run
 
 # One set of certificates for uv, pip and what a package's build may fetch.
 _CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
+_MANIFEST = "pyproject.toml"
 _SOURCE_DATE = 315532801  # the lifecycle's own mtime, 1980-01-01T00:00:01Z
 
 
@@ -101,6 +103,7 @@ def install_packages(install: Install, tools: Tools, log: Log) -> str:
     """
     built = install.install_set.built
     with (
+        declared_build_system(install.app_dir / _MANIFEST, install.install_set.build_system),
         kept_in_layer(install.app_dir, install.top_dir, built, install.venv),
         _uv_cache(install),
     ):
