@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -120,6 +121,8 @@ def make_install(
     """What the installer is given. `again`: the versions to install once more, for one step."""
     plan = shop.plan
     access, offline = _access(shop, install_set)
+    if shop.sources.require_hashes and not install_set.locked:
+        install_set = dataclasses.replace(install_set, require_hashes=True)
     return installer.Install(
         venv=shop.venv_dir,
         python=python,

@@ -85,3 +85,17 @@ def test_a_package_without_a_hash(space: Workspace, index: Host, flask_app: Path
     (flask_app / "requirements.txt").write_text(f"{line}#sha256={digest}\n")
     build = create(space, flask_app, {"BP_REQUIRE_HASHES": "true"})
     assert build.code == 0, build.log
+
+
+@pytest.mark.parametrize(
+    ("switch", "installer"), [("PIP_REQUIRE_HASHES", "uv"), ("UV_REQUIRE_HASHES", "auto")]
+)
+def test_the_tools_own_switches(
+    space: Workspace, index: Host, flask_app: Path, switch: str, installer: str
+) -> None:
+    """pip's and uv's demand that the app states every hash holds for whichever of them installs."""
+    listed(index, f"#sha256={hashlib.sha256(index.files[f'/{WHEEL}']).hexdigest()}")
+    build = create(space, flask_app, {switch: "1", "BP_PIP_INSTALLER": installer})
+    assert build.code != 0
+    assert "--require-hashes" in build.log
+    assert not (space.buildpack_layers / "venv.toml").exists()

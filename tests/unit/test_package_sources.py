@@ -431,6 +431,31 @@ def test_files_of_pip_conf_are_inputs(home: Path) -> None:
     assert set(found) == {"limits.txt (--constraint)", "more.txt (--constraint)"}
 
 
+@pytest.mark.parametrize(
+    ("environ", "demanded"),
+    [
+        ({"PIP_REQUIRE_HASHES": "1"}, True),
+        ({"UV_REQUIRE_HASHES": "true", "PIP_REQUIRE_HASHES": "off"}, True),
+        ({"PIP_REQUIRE_HASHES": "odd"}, True),  # pip says what is wrong with it
+        ({"PIP_REQUIRE_HASHES": "no"}, False),
+        ({}, False),
+    ],
+)
+def test_hashes_are_demanded(home: Path, environ: Mapping[str, str], *, demanded: bool) -> None:
+    """By pip's switch or by uv's: both tools are told."""
+    sources = read(home, environ)
+    assert sources.require_hashes == demanded
+    assert sources.untranslated == ()
+    assert ("PIP_REQUIRE_HASHES" in access(sources, home).pip_environment) == demanded
+
+
+def test_preferring_wheels_is_left_to_pip(home: Path) -> None:
+    """uv knows no such preference."""
+    assert read(home, {"PIP_PREFER_BINARY": "1"}).untranslated == ("prefer-binary",)
+    assert read(home, {"PIP_PREFER_BINARY": "1"}).key == ("prefer-binary 1",)
+    assert read(home, {"PIP_PREFER_BINARY": "0"}) == read(home)
+
+
 def test_certificates_of_bindings(home: Path, tmp_path: Path) -> None:
     """They are trusted beside the image's own, by every tool."""
     usual = tmp_path / "usual.pem"

@@ -139,8 +139,8 @@ class _Reader:
     """Collects what the files declare, one file after the other."""
 
     def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
-        # uv's rule: the app's root has a name of its own.
         self._root = root
+        # uv's rule: the app's root has a name of its own.
         self._environ = {"PROJECT_ROOT": str(root), **environ}
         self.files: dict[str, RequirementFile] = {}
         self.editables: list[str] = []

@@ -13,7 +13,12 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from cnb.bindings import Binding
 from python_buildpack import errors
 from python_buildpack.packages import uv_variables
-from python_buildpack.packages.pip_config import config_files, is_true, read_pip_options
+from python_buildpack.packages.pip_config import (
+    config_files,
+    is_false,
+    is_true,
+    read_pip_options,
+)
 from python_buildpack.presence import is_file
 from python_buildpack.redact import without_secrets, without_tokens
 
@@ -37,7 +42,6 @@ _HARMLESS = frozenset(
         "no-compile",
         "no-input",
         "no-warn-script-location",
-        "prefer-binary",
         "progress-bar",
         "proxy",
         "quiet",
@@ -50,6 +54,7 @@ _HARMLESS = frozenset(
     ]
 )
 _PLACES = frozenset(["index-url", "extra-index-url", "find-links", "no-index"])
+_SWITCHES = frozenset(["prefer-binary", "require-hashes"])  # switched off, they are nothing
 _UV_BINARY = ("no-binary", "only-binary")
 # Options whose values are requirement files, by pip's name for them, and uv's variables for them.
 _FILES = ("constraint", "build-constraint", "requirement")
@@ -134,6 +139,10 @@ class PackageSources:
         return (*index, *self.extra_indexes, *self.find_links)
 
     @property
+    def require_hashes(self) -> bool:
+        return "require-hashes" in self.pip_options
+
+    @property
     def key(self) -> tuple[str, ...]:
         """What of it counts for the installed set, without anything secret."""
         index = (f"index {without_tokens(self.index.url)}",) if self.index else ()
@@ -197,8 +206,10 @@ def read_package_sources(
     rest = {
         name: value
         for name, value in options.items()
-        if name not in _PLACES and name != "trusted-host"
+        if name not in (*_PLACES, "trusted-host") and not (name in _SWITCHES and is_false(value))
     }
+    if is_true(environ.get("UV_REQUIRE_HASHES", "")):
+        rest["require-hashes"] = "1"
     choices = uv_variables.choices(environ)
     return PackageSources(
         index=with_named(candidates[0], named) if candidates else None,

@@ -77,3 +77,8 @@ def variables(options: Mapping[str, str]) -> dict[str, str]:
 def is_true(value: str) -> bool:
     """As pip reads a switch."""
     return value.strip().lower() in ("1", "true", "yes", "on", "y", "t")
+
+
+def is_false(value: str) -> bool:
+    """As pip reads a switch: neither this nor `is_true` is an error of pip's."""
+    return value.strip().lower() in ("0", "false", "no", "off", "n", "f")
