@@ -387,6 +387,22 @@ def requirements_misspelt(name: str) -> UserError:
     )
 
 
+def requirements_elsewhere(names: Sequence[str]) -> UserError:
+    """Requirement files are in the app, but none is where pip's users have it, and nothing else
+    declares packages: the image would have none.
+
+    Fix: Name the file by `BP_PIP_REQUIREMENT`, or from a `requirements.txt`.
+    """
+    others = f"There are also: {', '.join(names[1:20])}\n" if names[1:] else ""
+    return UserError(
+        "requirements-file-elsewhere",
+        f"There is no requirements.txt, so nothing reads {names[0]}",
+        f"The image would have no packages. Set BP_PIP_REQUIREMENT={names[0]}, or write a file "
+        f"that names it:\necho '-r {names[0]}' > requirements.txt\n{others}"
+        "For an image without packages: BP_PYTHON_PACKAGE_MANAGER=none",
+    )
+
+
 def requirements_too_deep(name: str) -> UserError:
     """Requirement files include each other, or go more than 50 levels deep.
 

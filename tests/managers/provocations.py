@@ -291,6 +291,10 @@ PROVOKED: dict[str, Provocation] = {
         variables={"BP_PYTHON_RELEASES": "file://{app}/list.json"},
     ),
     "releases-lack-architecture": listed(arch="arm64"),
+    "requirements-file-elsewhere": Provocation(
+        files={"manage.py": "", "requirements/base.txt": "one\n", "requirements/live.txt": "one\n"},
+        words="Set BP_PIP_REQUIREMENT=requirements/live.txt",
+    ),
     "requirements-file-missing": Provocation(files={"requirements.txt": "-r absent.txt\n"}),
     "requirements-file-misspelt": Provocation(files={"requirement.txt": "one\n"}),
     "requirements-too-deep": Provocation(

@@ -81,6 +81,7 @@ ALL: tuple[Manager, ...] = (*MANAGERS, *(fake for fake in FAKES if fake.NAME not
 def app(root: Path, *files: Mapping[str, str]) -> AppFiles:
     """An app with these files."""
     for name, text in itertools.chain.from_iterable(group.items() for group in files):
+        (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(text)
     return AppFiles(root)
 
@@ -250,6 +251,57 @@ def test_settings_without_effect(
     read = read_packages(files, read_settings(environ), ALL, FALLBACKS)
     assert [w.partition(" ")[0] for w in read.warnings] == [setting]
     assert read_packages(files, read_settings({}), ALL, FALLBACKS).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "named"),
+    [
+        ("requirements/base.txt requirements/local.txt requirements/production.txt manage.py",
+         "requirements/production.txt"),
+        ("requirements/dev.txt requirements/base.txt main.py", "requirements/base.txt"),
+        ("requirements/constraints.txt requirements/dev.txt manage.py", "requirements/dev.txt"),
+        ("requirements/requirements.txt requirements/a.txt app.py", "requirements/requirements.txt"),
+        ("requirements-prod.txt requirements-dev.txt .python-version", "requirements-prod.txt"),
+        ("requirements_gpu.txt app.py", "requirements_gpu.txt"),
+        ("dev-requirements.txt prod-requirements.txt app.py", "prod-requirements.txt"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("tools", ["", "[tool.black]\n"])
+def test_requirements_that_nothing_reads(
+    tmp_path: Path, names: str, named: str, tools: str
+) -> None:
+    """Instead of an image without packages: the setting with the likeliest file."""
+    declared = {"pyproject.toml": tools} if tools else {}
+    files = app(tmp_path, dict.fromkeys(names.split(), ""), declared)
+    with pytest.raises(UserError) as caught:
+        read_packages(files, read_settings({}), ALL, FALLBACKS)
+    assert f"BP_PIP_REQUIREMENT={named}, " in caught.value.body
+    assert f"echo '-r {named}' > requirements.txt" in caught.value.body
+    for environ, manager in (
+        ({"BP_PIP_REQUIREMENT": named}, "pip"),
+        ({"BP_PYTHON_PACKAGE_MANAGER": "none"}, "none"),
+    ):
+        assert read_packages(files, read_settings(environ), ALL, FALLBACKS).manager == manager
+    (tmp_path / "requirements.txt").write_text(f"-r {named}\n")
+    assert read_packages(AppFiles(tmp_path), read_settings({}), ALL, FALLBACKS).manager == "pip"
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["requirements-dev.txt", "requirements/test.txt", "requirements/prod.txt bin/pre_compile"],
+)
+def test_requirements_that_may_be_passed_over(tmp_path: Path, names: str) -> None:
+    """A developer's tools, and files that a hook may yet take, are named in a notice."""
+    files = app(tmp_path, dict.fromkeys([*names.split(), "main.py"], ""))
+    read = read_packages(files, read_settings({}), ALL, FALLBACKS)
+    assert read.install is None
+    assert f"set BP_PIP_REQUIREMENT={names.split()[0]}" in read.notices[-1]
+
+
+def test_requirements_beside_a_project(tmp_path: Path) -> None:
+    """A project that declares its packages elsewhere is left alone."""
+    files = app(tmp_path, SIGNS["pyproject.toml"], {"requirements/prod.txt": "", "manage.py": ""})
+    assert read_packages(files, read_settings({}), ALL, FALLBACKS).manager == "pyproject"
 
 
 @pytest.mark.parametrize("manager", [*MANAGERS, *FALLBACKS], ids=lambda manager: manager.NAME)

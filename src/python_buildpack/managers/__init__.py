@@ -104,6 +104,8 @@ def read_packages(
             break
     # Where nothing is declared, the first says best what is missing.
     declaration = read[-1] if taken else [*read, NONE][0]
+    if not taken and not settings.package_manager:
+        declaration = _mind_other_requirements(declaration, files, settings)
     return dataclasses.replace(
         declaration,
         notices=(*choice.notices, *declaration.notices),
@@ -145,6 +147,24 @@ def choose(
     return Choice(
         managers=tuple(manager for manager in fallbacks if manager.found(files.names, settings))
     )
+
+
+def _mind_other_requirements(
+    declaration: Declaration, files: AppFiles, settings: Settings
+) -> Declaration:
+    """An app without packages, beside files that hold some, is hardly what anybody wants."""
+    from python_buildpack.managers.other_requirements import other_requirements
+
+    other = other_requirements(files)
+    if other is None:
+        return declaration
+    # A hook may be about to write what the app declares.
+    hook = files.holds("bin/pre_compile")
+    if (other.for_image or "manage.py" in files.names) and not (hook or settings.script):
+        raise errors.requirements_elsewhere(other.names)
+    name = other.names[0]
+    notice = f"{name} is not read: to install it, set BP_PIP_REQUIREMENT={name}"
+    return dataclasses.replace(declaration, notices=(*declaration.notices, notice))
 
 
 def _given(settings: Settings) -> dict[str, bool]:
