@@ -603,6 +603,8 @@ TARGETS: dict[str, Target] = {
         "lock-version": "1.1", "python-versions": "^3.10", "files": {"base": []}, "content-hash":
         sorted(poetry_reader.content_hashes(POETRY, lock_format=(1, 1), generator=""))[0]}}), "poetry.lock of Poetry 1.1",
         {**LIB, "app/pyproject.toml": as_toml(POETRY)}),
+    **_app("poetry.toml", b"[installer]\nno-binary = ['base']\nonly-binary = 'true'\n", "poetry.toml", {
+        **LIB, "app/pyproject.toml": as_toml(POETRY)}, fresh=_fresh_poetry),
     **_app("uv.lock", as_toml(UV_LOCK), beside={**UV_WORKSPACE, "app/pyproject.toml": as_toml(MANIFEST)},
            environ=CHOSEN),
     **_app("pyproject.toml", as_toml(MANIFEST), "pyproject.toml of uv",

@@ -24,6 +24,7 @@ from tests.managers.conftest import (
     write_files,
 )
 from tests.managers.market import Market, write_libraries
+from tests.managers.wheel_factory import Distribution, write_sdist, write_wheel
 
 from local_platform import Workspace
 from python_buildpack.managers import poetry as reader
@@ -405,6 +406,29 @@ def small(app: Path, market: Market, poetry: Poetry) -> Path:
     write_files(app, {"pyproject.toml": text})
     poetry.lock()
     return app / "pyproject.toml"
+
+
+def test_built_from_source(
+    build: Builder,
+    empty_venv: Callable[[Built], Path],
+    market: Market,
+    poetry: Poetry,
+    app: Path,
+    workplace: Path,
+) -> None:
+    """`installer.no-binary` of a poetry.toml: the sdist, though there is a wheel."""
+    for write, text in ((write_wheel, "a wheel"), (write_sdist, "an sdist")):
+        dist = Distribution(name="twofold", files={"twofold.py": f"WHAT = '{text}'\n"})
+        market.index.add(write(dist, workplace / "files"))
+    text = STANDARD.replace('"web[fast]>=1"', '"twofold"')
+    text = manifest(market, text + "[tool.poetry]\npackage-mode = false\n")
+    write_files(
+        app, {"pyproject.toml": text, "poetry.toml": '[installer]\nno-binary = ["twofold"]\n'}
+    )
+    poetry.lock()
+    built = build(app).passed()
+    assert "an sdist" in next(built.venv.glob("lib/*/site-packages/twofold.py")).read_text()
+    compare(built, empty_venv, poetry.sync)
 
 
 def test_stale(build: Builder, market: Market, poetry: Poetry, app: Path) -> None:

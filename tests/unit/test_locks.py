@@ -418,6 +418,31 @@ def test_pdm_lines(tmp_path: Path, environ: Mapping[str, str], lines: list[str])
     assert install.indexes == (Index(name="pypi", url="https://main.example/simple", default=True),)
 
 
+@pytest.mark.parametrize(
+    ("resolution", "environ", "options"),
+    [
+        ({"no-binary": ["Base", "lib"]}, {}, ["--no-binary base"]),
+        ({"only-binary": ":all:"}, {}, ["--only-binary base"]),
+        ({"no-binary": ":all:", "only-binary": "base, x"}, {}, ["--only-binary base"]),
+        ({"no-binary": ["x"]}, {"PDM_NO_BINARY": "x,base"}, ["--no-binary base"]),
+    ],
+)
+def test_pdm_builds(
+    tmp_path: Path,
+    resolution: Mapping[str, Any],
+    environ: Mapping[str, str],
+    options: Sequence[str],
+) -> None:
+    """What PDM would build from source, or not; only what an index serves; it is an input."""
+    table = {**MANIFEST["tool"]["pdm"], "resolution": resolution}
+    manifest = {**MANIFEST, "tool": {"pdm": table}}
+    before = pdm.read(fresh(tmp_path, PDM_LOCK, MANIFEST), read_settings({}))
+    after = pdm.read(fresh(tmp_path, PDM_LOCK, manifest), read_settings(environ))
+    assert after.install is not None
+    assert [line for line in after.install.lines if line.startswith("--")] == options
+    assert before.inputs["pdm.lock"] != after.inputs["pdm.lock"]
+
+
 @settings(max_examples=200, deadline=None)
 @given(lock=mutated(PDM_LOCK), manifest=mutated(MANIFEST), inherits=st.booleans())
 def test_odd_pdm_lock(lock: dict[str, Any], manifest: dict[str, Any], inherits: bool) -> None:

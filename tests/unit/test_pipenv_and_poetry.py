@@ -211,6 +211,33 @@ def test_poetry_lines(tmp_path: Path, environ: Mapping[str, str], names: Mapping
     assert install.editables == ()
 
 
+@pytest.mark.parametrize(
+    ("installer", "environ", "options"),
+    [
+        ({"no-binary": ["Base"]}, {}, ["--no-binary base"]),
+        ({"only-binary": "base,by-git"}, {}, ["--only-binary base"]),
+        ({"no-binary": True}, {}, ["--no-binary base"]),
+        ({"no-binary": [":all:"], "only-binary": ["base"]}, {}, ["--only-binary base"]),
+        ({"no-binary": ["base"]}, {"POETRY_INSTALLER_NO_BINARY": "false"}, []),
+        ({}, {"POETRY_INSTALLER_ONLY_BINARY": "other, base"}, ["--only-binary base"]),
+        ({}, {"POETRY_INSTALLER_NO_BINARY": ":none:"}, []),
+    ],
+)
+def test_poetry_builds(
+    tmp_path: Path,
+    installer: Mapping[str, Any],
+    environ: Mapping[str, str],
+    options: Sequence[str],
+) -> None:
+    """What Poetry would build from source, or not; only what an index serves; it is an input."""
+    before = poetry.read(poetry_app(tmp_path), read_settings({}))
+    (tmp_path / "poetry.toml").write_text(tomli_w.dumps({"installer": installer}))
+    after = poetry.read(poetry_app(tmp_path), read_settings(environ))
+    assert after.install is not None
+    assert [line for line in after.install.lines if line.startswith("--")] == options
+    assert (before.inputs != after.inputs) is bool(options)
+
+
 def graph_lock(lock: Mapping[str, Any]) -> dict[str, Any]:
     """The same in format 2.0, which names no groups."""
     metadata = lock.get("metadata")

@@ -69,6 +69,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
         for package, marker in _select(metadata, manifest, packages, groups)
         if not package.extras and package.name not in map(normal, excluded)
     ]
+    options = _binary_options(manifest, settings, [package for package, _ in wanted])
     itself = _is_distribution(manifest)
     inputs = root_project(files, NAME, extras=()).inputs if itself else {}
     sources = manifest.table("tool").table("pdm").tables("source")
@@ -79,6 +80,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
             lines=(
                 *(f"--find-links {one.text('url')}" for one in sources if _is_links(one)),
                 *(_line(files.root, package, marker) for package, marker in wanted),
+                *options,
             ),
             editables=(".",) if itself else (),
             built=(
@@ -88,12 +90,35 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
             indexes=tuple(_index(one) for one in sources if not _is_links(one)),
         ),
         inputs={
-            LOCK: _digest(wanted),
+            LOCK: _digest(wanted, options),
             **inputs,
             **dict(_local_inputs(files, [package for package, _ in wanted])),
         },
         shown={LOCK: tuple(_shown(package) for package, _ in wanted if not package.path)},
     )
+
+
+def _binary_options(
+    manifest: Fields, settings: Settings, packages: Sequence[Package]
+) -> tuple[str, ...]:
+    no_binary = _policy(manifest, settings, "no-binary")
+    only_binary = _policy(manifest, settings, "only-binary")
+    if not (no_binary or only_binary):
+        return ()
+    from python_buildpack.managers.pinned_lines import binary_options
+
+    names = [one.name for one in packages if not (one.path or one.url)]
+    return binary_options(no_binary, only_binary, names)
+
+
+def _policy(manifest: Fields, settings: Settings, name: str) -> tuple[str, ...]:
+    """Names, or `:all:`, of PDM's setting `resolution.NAME`, or of its variable."""
+    resolution = manifest.table("tool").table("pdm").table("resolution")
+    value = settings.environ.get(f"PDM_{name.upper().replace('-', '_')}")
+    if not value and not isinstance(resolution.values.get(name), str):
+        return resolution.texts(name)
+    words = (value or resolution.text(name)).split(",")
+    return tuple(word.strip() for word in words if word.strip())
 
 
 def _check_version(version: str) -> None:
@@ -225,12 +250,12 @@ def _userinfo(text: str) -> str:
     return text if "${" in text else quote(text, safe="")
 
 
-def _digest(wanted: Sequence[tuple[Package, str]]) -> str:
+def _digest(wanted: Sequence[tuple[Package, str]], options: Sequence[str]) -> str:
     rows = sorted(
         (one.name, one.version, marker, one.path, one.url, one.revision, one.editable, one.hashes)
         for one, marker in wanted
     )
-    return hashlib.sha256(without_credentials(json.dumps(rows)).encode()).hexdigest()
+    return hashlib.sha256(without_credentials(json.dumps([*rows, *options])).encode()).hexdigest()
 
 
 def _local_inputs(files: AppFiles, packages: Sequence[Package]) -> Iterator[tuple[str, str]]:

@@ -74,6 +74,27 @@ def vcs_url(kind: str, url: str, revision: str, subdirectory: str, root: Path) -
     return f"{kind}+{address}{at}{fragment}"
 
 
+def binary_options(
+    no_binary: Collection[str], only_binary: Collection[str], names: Iterable[str]
+) -> tuple[str, ...]:
+    """The lines that build some of `names`, which an index serves, or that do not build them.
+
+    The other two hold names, or `:all:`, to which a name in the other one is an exception. That is
+    written out: the lines would count for what a build itself needs, too.
+    """
+    built, ready = (
+        {re.sub(r"[-_.]+", "-", name).lower() for name in given}
+        for given in (no_binary, only_binary)
+    )
+    found: list[str] = []
+    for name in dict.fromkeys(names):
+        if name in ready or (":all:" in ready and name not in built):
+            found.append(f"--only-binary {name}")
+        elif name in built or ":all:" in built:
+            found.append(f"--no-binary {name}")
+    return tuple(found)
+
+
 def by_index(
     lines: Iterable[tuple[str, str]], shared: Collection[str]
 ) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:

@@ -24,6 +24,7 @@ from python_buildpack.managers.local_projects import (
 )
 from python_buildpack.managers.lock_fields import Fields
 from python_buildpack.managers.pinned_lines import (
+    binary_options,
     by_index,
     direct,
     editable,
@@ -36,6 +37,7 @@ from python_buildpack.managers.python_spans import LINUX, PythonSpans
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
+CONFIG = "poetry.toml"
 REPAIR = "poetry lock"
 _FORMATS = "1.0 to 2.1"
 # What the content hash covers; those of the first list count as null where they are absent.
@@ -78,7 +80,28 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
         for package, marker in zip(packages, markers, strict=True)
         if marker is not None
     ]
-    return _declaration(files, manifest, chosen)
+    options = binary_options(
+        _policy(files, settings, "no-binary"),
+        _policy(files, settings, "only-binary"),
+        (one.name for one in chosen if one.is_from_index),
+    )
+    return _declaration(files, manifest, chosen, options)
+
+
+def _policy(files: AppFiles, settings: Settings, name: str) -> tuple[str, ...]:
+    """Names, or `:all:`, of Poetry's setting `installer.NAME`: of its variable, or its own file."""
+    value: object = settings.environ.get(f"POETRY_INSTALLER_{name.upper().replace('-', '_')}")
+    if value is None and CONFIG in files.names:
+        repair = f"poetry config --local --unset installer.{name}"
+        config = Fields(file=CONFIG, values=files.toml(CONFIG), repair=repair)
+        installer = config.table("installer")
+        value = installer.values.get(name)
+        if isinstance(value, list):
+            return installer.texts(name)
+    words = str(value or "").lower()
+    if words in ("true", "1"):
+        return (":all:",)
+    return () if words in ("false", "0") else tuple(filter(None, re.split(r"[\s,]+", words)))
 
 
 def _machine() -> dict[str, str]:
@@ -314,14 +337,16 @@ def _hashes(lock: Fields, package: Fields, name: str, kind: str | None) -> tuple
     return tuple(dict.fromkeys(found))
 
 
-def _declaration(files: AppFiles, manifest: Fields, chosen: Sequence[_Locked]) -> Declaration:
+def _declaration(
+    files: AppFiles, manifest: Fields, chosen: Sequence[_Locked], options: Sequence[str]
+) -> Declaration:
     poetry = _poetry(manifest)
     indexes = _indexes(poetry, chosen)
     lines, pinned_to = by_index(
         [(one.line, one.index.name if one.index else "") for one in chosen],
         {index.name for index in indexes if index.default},
     )
-    used = [one.line for one in chosen] + [f"{index.name} {index.url}" for index in indexes]
+    used = [*(one.line for one in chosen), *options, *(f"{one.name} {one.url}" for one in indexes)]
     inputs = {LOCK: digest_lines([without_credentials(line) for line in used])}
     for one in chosen:
         if one.directory:
@@ -336,7 +361,7 @@ def _declaration(files: AppFiles, manifest: Fields, chosen: Sequence[_Locked]) -
     return Declaration(
         manager=NAME,
         install=InstallSet(
-            lines=lines,
+            lines=(*lines, *options),
             editables=roots,
             built=(*roots, *(one.directory for one in chosen if one.directory)),
             build_system=build_system,
