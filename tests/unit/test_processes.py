@@ -435,6 +435,37 @@ ASGI_CASES = (
     web("fastapi with Gradio mounted",
         {"app.py": "import gradio as gr\n" + FASTAPI + "app = gr.mount_gradio_app(app, None, path='/')\n"},
         "fastapi gradio uvicorn", f"{UVICORN} app:app"),
+    *(
+        web(f"fastapi, Socket.IO around it as {name}",
+            {"main.py": "import socketio\nsio = socketio.AsyncServer()\n" + FASTAPI
+                        + f"{name} = socketio.ASGIApp(sio, other_asgi_app=app)\n"},
+            "fastapi python-socketio uvicorn", f"{UVICORN} main:{name}", silent=("Also found",))
+        for name in ("combined_app", "asgi_app", "socket_app", "application", "app", "api")
+    ),
+    web("fastapi, Socket.IO around it in two steps",
+        {"main.py": "from socketio import ASGIApp\n" + FASTAPI
+                    + "socket_app = ASGIApp(sio, app)\napp = socket_app\n"},
+        "fastapi python-socketio uvicorn", f"{UVICORN} main:app"),
+    web("fastapi, Socket.IO around what is imported, and middleware around both",
+        {"main.py": FASTAPI,
+         "asgi.py": "import socketio, cors\nfrom main import app\n"
+                    "sockets = socketio.ASGIApp(sio, app)\napplication = cors.CORS(sockets)\n"},
+        "fastapi python-socketio uvicorn", f"{UVICORN} asgi:application"),
+    web("fastapi, Socket.IO around another one",
+        {"main.py": "import socketio\n" + FASTAPI + "admin = FastAPI()\n"
+                    "admin_sockets = socketio.ASGIApp(sio, admin)\n"},
+        "fastapi python-socketio uvicorn", f"{UVICORN} main:app"),
+    web("fastapi, Socket.IO around it, and what runs both as a program",
+        {"main.py": "import socketio, uvicorn\n" + FASTAPI + "sockets = socketio.ASGIApp(sio, app)\n"
+                    "server = uvicorn.Server(uvicorn.Config(sockets))\n"},
+        "fastapi python-socketio uvicorn", f"{UVICORN} main:sockets"),
+    web("fastapi, Socket.IO mounted in it",
+        {"main.py": "import socketio\n" + FASTAPI + "sockets = socketio.ASGIApp(sio)\n"
+                    "app.mount('/ws', sockets)\n"},
+        "fastapi python-socketio uvicorn", f"{UVICORN} main:app"),
+    web("flask, Socket.IO around it",
+        {"app.py": "import socketio\n" + FLASK + "both = socketio.WSGIApp(sio, app)\n"},
+        "flask python-socketio gunicorn", "gunicorn app:both"),
     web("starlette", {"app.py": STARLETTE}, "starlette uvicorn", f"{UVICORN} app:app",
         says=("Found Starlette: app:app",)),
     web("starlette, gunicorn and uvicorn", {"app.py": STARLETTE}, "starlette gunicorn uvicorn",

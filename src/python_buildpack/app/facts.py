@@ -6,13 +6,13 @@ Decides nothing: `launch` chooses among what is found here, by what is installed
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from python_buildpack.app.django_project import DjangoFacts, read_django
 from python_buildpack.app.files import AppFiles
-from python_buildpack.app.meanings import SCRIPT, Meanings
+from python_buildpack.app.meanings import SCRIPT, Meaning, Meanings
 from python_buildpack.app.module_scope import Class, Function, Scope
 from python_buildpack.app.sources import AppSources, join
 
@@ -195,7 +195,7 @@ def _module_applications(sources: AppSources, entry: _Entry) -> Iterator[Applica
         and (name in _FACTORIES or not isinstance(values[-1], (Function, Class)))
     ]
     found = [(name, meaning) for name in names if (meaning := known.of_name(name, scope))]
-    for name, meaning in sorted(found, key=lambda one: one[1].is_doubtful):
+    for name, meaning in _likeliest_first(found):
         if not meaning.is_served:
             continue
         is_factory = meaning.kind == "factory"
@@ -215,6 +215,18 @@ def _module_applications(sources: AppSources, entry: _Entry) -> Iterator[Applica
             import_dir=entry.import_dir,
             uses=scope.tops,
         )
+
+
+def _likeliest_first(found: Sequence[tuple[str, Meaning]]) -> list[tuple[str, Meaning]]:
+    """Doubtful ones last; what adds Socket.IO to others just before them, whatever its name."""
+    places = {name: place for place, (name, _) in enumerate(found)}
+
+    def key(one: tuple[str, Meaning]) -> tuple[bool, int, int]:
+        name, meaning = one
+        inner = meaning.made_of & places.keys() if meaning.has_socket_io else frozenset[str]()
+        return meaning.is_doubtful, min(places[name] for name in (name, *inner)), -len(inner)
+
+    return sorted(found, key=key)
 
 
 def _script_applications(sources: AppSources, taken: set[str]) -> Iterator[Application]:

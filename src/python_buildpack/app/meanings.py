@@ -44,6 +44,8 @@ ADAPTERS = {
     "starlette.middleware.wsgi.WSGIMiddleware": ASGI,
     "uvicorn.middleware.wsgi.WSGIMiddleware": ASGI,
 }
+# What answers requests of its own, and passes the others on: only by it both are served.
+_SOCKET_IO = frozenset({"socketio.ASGIApp", "socketio.WSGIApp", "socketio.Middleware"})
 _DASH = "dash.Dash"
 # What is given an application, and is none that a server could call.
 _NO_APPLICATIONS = frozenset(
@@ -64,9 +66,10 @@ _Open = Mapping[tuple[int, str], int]
 class Meaning:
     """What a name stands for: `class`, `object` or `factory`; else a `function` or `other` thing.
 
-    `is_wrapped`: made of an application by something else, middleware or an extension.
-    `is_doubtful`: by a function of the app's own that returns nobody knows what. `origin` is what
-    an `other` thing is made by.
+    `is_wrapped`: made of an application by something unknown, middleware or an extension.
+    `is_doubtful`: by a function of the app's own that returns nobody knows what. `made_of` are the
+    names that it is made of, `has_socket_io` says that Socket.IO is among what wraps them. `origin`
+    is what an `other` thing is made by.
     """
 
     kind: str
@@ -75,6 +78,8 @@ class Meaning:
     needs_arguments: bool = False
     is_wrapped: bool = False
     is_doubtful: bool = False
+    made_of: frozenset[str] = frozenset()
+    has_socket_io: bool = False
     origin: str = ""
 
     @property
@@ -151,9 +156,16 @@ class Meanings:
         for argument in call.arguments:
             meaning = self._of_value(argument, scopes, open_names, depth + 1)
             if meaning is not None and meaning.kind == "object":
-                interface = ADAPTERS.get(_origin(call.function.name, scopes), meaning.interface)
-                wrapped = _as_object(meaning, interface)
-                return replace(wrapped, is_wrapped=True, is_doubtful=function is not None)
+                by = _origin(call.function.name, scopes)
+                names = {argument.name} if isinstance(argument, Reference) else set()
+                return replace(
+                    meaning,
+                    interface=ADAPTERS.get(by, meaning.interface),
+                    is_wrapped=by not in _SOCKET_IO,
+                    is_doubtful=function is not None,
+                    made_of=meaning.made_of | names,
+                    has_socket_io=meaning.has_socket_io or by in _SOCKET_IO,
+                )
         return None
 
     def _of_function(
@@ -171,6 +183,7 @@ class Meanings:
                     framework=meaning.framework,
                     interface=meaning.interface,
                     needs_arguments=function.needs_arguments,
+                    has_socket_io=meaning.has_socket_io,
                 )
             if meaning is not None and meaning.kind == "other":
                 made = meaning
@@ -191,11 +204,12 @@ class Meanings:
         return None
 
 
-def _as_object(meaning: Meaning, interface: str | None = None) -> Meaning:
+def _as_object(meaning: Meaning) -> Meaning:
     return Meaning(
         kind="object",
         framework=meaning.framework,
-        interface=interface or meaning.interface,
+        interface=meaning.interface,
+        has_socket_io=meaning.has_socket_io,
     )
 
 
