@@ -37,8 +37,9 @@ def test_python_that_is_too_new(
         ),
     )
     write_files(app, {"requirements.txt": "top\n"})
-    built = build(app, PIP_INDEX_URL=index.url).passed()
+    built = build(app, PIP_INDEX_URL=index.url, UV_RESOLUTION="highest").passed()
     assert "uv takes base, which this Python is too new for; pip decides." in built.log
+    assert "Without effect: UV_RESOLUTION. pip installs" in built.log
     assert distributions(built.venv) == {"top-1.0", "base-1.0"}
     tools_own = empty_venv(built)
     pip = max((buildpack / "pip").glob("pip-*.whl"))
