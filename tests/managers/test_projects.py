@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.managers.conftest import SERVER, answer, write_files
+from tests.managers.conftest import SERVER, Builder, answer, write_files
 from tests.managers.market import Market
 from tests.managers.wheel_factory import BACKEND, PYPROJECT, Distribution, metadata, write_source
 
@@ -106,3 +106,30 @@ def test_compiled_modules_are_in_each_image(
     assert sorted(path.name for path in space.app.iterdir()) == sorted(
         {path.partition("/")[0] for path in files} | {"native", "__pycache__"}
     )
+
+
+def test_no_compiler_at_import(build: Builder, market: Market, app: Path) -> None:
+    """What meson-python would compile at each import is installed, and found in a flat layout."""
+    write_source(Distribution(name="shop", files={"shop/fast.so": "", "shop/none/a.so": ""}), app)
+    (app / "backend.py").rename(app / "mesonpy.py")
+    write_files(
+        app,
+        {"pyproject.toml": PYPROJECT.replace('"backend"', '"mesonpy"'), "shop/__init__.py": ""},
+    )
+    built = build(app, PIP_INDEX_URL=market.index.url).passed()
+    (site,) = built.venv.glob("lib/python3*/site-packages")
+    assert not list(site.glob("*.pth"))
+    assert (app / "shop" / "fast.so").resolve() == site / "shop" / "fast.so"
+    (app / "shop" / "fast.so").unlink()
+    assert "Reusing packages" in build(app, keep=True, PIP_INDEX_URL=market.index.url).passed().log
+    (link,) = (app / "shop").glob("*.so")
+    assert link.readlink().is_relative_to(built.venv)
+
+    # The user's own -e stays.
+    loader = "_shop_editable_loader.py"
+    backend = (app / "mesonpy.py").read_text()
+    (app / "mesonpy.py").write_text(backend.replace('f"{name}.pth"', f'"{loader}"'))
+    shutil.rmtree(app / "__pycache__")
+    write_files(app, {"requirements.txt": "-e .\n"})
+    built = build(app, PIP_INDEX_URL=market.index.url).passed()
+    assert "meson-python compiles shop, which is installed editable, at each import" in built.log

@@ -28,6 +28,7 @@ _COMPILERS = (
     rb"(?i)\b(?:cffi|cython|maturin|meson[-_]?python|mesonpy|nanobind|pybind11|py[-_]build[-_]cmake"
     rb"|scikit[-_]build(?:[-_]core)?|setuptools[-_]rust|sip|skbuild|hatch[-_](?:cython|mypyc))\b"
 )
+_AT_IMPORT = rb"(?i)\bmeson[-_]?py"
 _COMPILING_CODE = rb"Extension\(|add_extension|cythonize|mypycify|\bskbuild\b"
 
 
@@ -139,15 +140,23 @@ def _prune(folders: list[str]) -> bool:
 
 def has_extensions(root: Path) -> bool:
     """Whether a project's build files speak of compiled modules."""
-    for name in _BUILD_FILES:
-        path = root / name
-        text = path.read_bytes() if is_file(path) else b""
-        if re.search(_DECLARED, text):
-            return True
-        if name == "pyproject.toml":
-            found = re.search(_BUILD_SYSTEM, text)
-            if found and re.search(_COMPILERS, found[1]):
-                return True
-        elif re.search(_COMPILING_CODE, text):
-            return True
-    return False
+    texts = {name: _bytes(root / name) for name in _BUILD_FILES}
+    return (
+        any(re.search(_DECLARED, text) for text in texts.values())
+        or any(re.search(_COMPILING_CODE, texts[name]) for name in ("setup.py", "setup.cfg"))
+        or _is_built_by(_COMPILERS, texts["pyproject.toml"])
+    )
+
+
+def runs_in_place(root: Path) -> bool:
+    """Whether a project that is installed editable needs no compiler when it runs."""
+    return not _is_built_by(_AT_IMPORT, _bytes(root / "pyproject.toml"))
+
+
+def _is_built_by(names: bytes, manifest: bytes) -> bool:
+    found = re.search(_BUILD_SYSTEM, manifest)
+    return found is not None and re.search(names, found[1]) is not None
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if is_file(path) else b""

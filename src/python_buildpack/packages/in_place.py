@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from python_buildpack.managers.local_projects import runs_in_place
+
 _FOLDER = "in-place"
 # In a project's root, and needed by nothing but its build.
 _USELESS = frozenset(["build", ".eggs", ".pdm-build"])
@@ -45,6 +47,27 @@ def kept_in_layer(root: Path, top: Path, projects: Sequence[str], venv: Path) ->
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(path, target)
             Path(path).symlink_to(target)
+    for place in roots:
+        if not runs_in_place(Path(place)):
+            _link_shadowed(Path(place), top, venv)
+
+
+def _link_shadowed(project: Path, top: Path, venv: Path) -> None:
+    """Give a project that had to be installed its compiled modules in place, too.
+
+    In a flat layout its packages come before the installed ones: the app runs from its directory.
+    """
+    from python_buildpack.packages.venv import site_packages  # the links alone do without
+
+    packages = site_packages(venv)
+    for module in sorted(packages.rglob(f"*{_COMPILED}")):
+        path = project / module.relative_to(packages)
+        inside = path.parent != project and path.parent.is_dir() and _is_within(str(path), top)
+        if inside and not os.path.lexists(path):
+            target = _in_layer(venv, str(path))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(module)
+            path.symlink_to(target)
 
 
 def kept_paths(venv: Path) -> list[str]:

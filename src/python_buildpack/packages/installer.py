@@ -21,6 +21,7 @@ from python_buildpack.fetch import answer_status, ca_bundle
 from python_buildpack.kept_trees import keep_tree, restore_tree
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
+from python_buildpack.managers.local_projects import runs_in_place
 from python_buildpack.managers.requirement_files import names_with_hash
 from python_buildpack.packages import index_pins, uv_lock, uv_variables
 from python_buildpack.packages.build_system import declared_build_system
@@ -110,6 +111,7 @@ def install_packages(install: Install, tools: Tools, log: Log) -> str:
         if install.install_set.lock:
             install = dataclasses.replace(install, locked=_read_lock(install, tools, log))
         tool = _install(install, tools, log)
+    _warn_of_compiling_at_import(install, log)
     if install.byte_code:
         _compile(install, log)
     return tool
@@ -140,16 +142,15 @@ def _read_lock(install: Install, tools: Tools, log: Log) -> tuple[Mapping[str, A
         python = install.venv / "bin" / "python"
         environ = _uv_environment(install)
         uv_lock.export(tools.uv, install_set, python, install.app_dir, lock, environ, log)
-    return tuple(
-        select_packages(
-            read_toml(lock),
-            install_set.lock,
-            lock.parent,
-            target_environment(install.python_version),
-            extras=install_set.extras,
-            groups=install_set.groups,
-        )
+    packages = select_packages(
+        read_toml(lock),
+        install_set.lock,
+        lock.parent,
+        target_environment(install.python_version),
+        extras=install_set.extras,
+        groups=install_set.groups,
     )
+    return tuple(_runnable(package) for package in packages)
 
 
 def _install(install: Install, tools: Tools, log: Log) -> str:
@@ -282,7 +283,7 @@ def _requirement_files(install: Install) -> list[str]:
         *requirement_lines(install.locked or ()),
         *install_set.lines,
         *(line for pinned in install_set.pinned.values() for line in pinned),
-        *(f"-e {_absolute(install, e)}" for e in install_set.editables),
+        *(_project(install, e) for e in install_set.editables),
     ]
     if not lines:
         return list(install_set.files)
@@ -316,15 +317,37 @@ def _shown(install: Install) -> str:
             *(f"-r {name}" for name in install_set.files),
             *([f"-r {install_set.lock}"] if install_set.lock else []),
             *([f"({plural(lines, 'requirement')})"] if lines else []),
-            *(f"-e {name}" for name in install_set.editables),
+            *(_option(install, name) + name for name in install_set.editables),
         ]
     )
 
 
-def _absolute(install: Install, project: str) -> str:
-    """`libs/a[extra]` as an absolute path: installers differ in what a relative one is based on."""
+def _project(install: Install, project: str) -> str:
+    """`-e libs/a[extra]` with an absolute path: installers differ in what others are based on."""
     path, bracket, extras = project.partition("[")
-    return os.path.normpath(install.app_dir / path) + bracket + extras
+    place = os.path.normpath(install.app_dir / path)
+    return f"{_option(install, project)}{place}{bracket}{extras}"
+
+
+def _option(install: Install, project: str) -> str:
+    return "-e " if runs_in_place(install.app_dir / project.partition("[")[0]) else ""
+
+
+def _runnable(package: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A package of a lock, not editable where that needs a compiler when it runs."""
+    directory = package.get("directory", {})
+    if not directory.get("editable") or runs_in_place(Path(directory["path"])):
+        return package
+    return {**package, "directory": {**directory, "editable": False}}
+
+
+def _warn_of_compiling_at_import(install: Install, log: Log) -> None:
+    for loader in sorted(site_packages(install.venv).glob("_*_editable_loader.py")):
+        name = loader.name.removeprefix("_").removesuffix("_editable_loader.py")
+        log.warning(
+            f"meson-python compiles {name}, which is installed editable, at each import: the image "
+            "has no compiler. Require it without -e (develop = true, editable = true)."
+        )
 
 
 def _options(install: Install) -> list[str]:
