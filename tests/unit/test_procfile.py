@@ -201,6 +201,7 @@ DIRECT = (
     ("run 'create_app(\"a\")'", ["run", 'create_app("a")']),
     ("run {a,b} a=b % ^ @ é", ["run", "{a,b}", "a=b", "%", "^", "@", "é"]),
     ("$EMPTY run", ["run"]),
+    ("run --bind [::]:$PORT -b[::1]:80", ["run", "--bind", "[::]:5001", "-b[::1]:80"]),
 )
 SHELL = (
     *(
@@ -214,6 +215,8 @@ SHELL = (
         "run *.py",
         "run a?",
         "run [a]",
+        "run [:a:]",
+        "run [::]:* a",
     ),
     *("run `date`", "run $(date)", "run $1", "run $$", "run ${PORT:?missing}", "run ${#PORT}"),
     *("cd web && run", "cd web", "source .env", "export A=1", "if true; then a; fi", "test -f a"),

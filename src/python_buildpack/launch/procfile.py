@@ -22,6 +22,8 @@ _VARIABLE = re.compile(
 _ASSIGNMENT = re.compile(rf"{_NAME}=")
 # A variable that is not quoted, in our notation; `$$` is none.
 _UNQUOTED = re.compile(r"\$\$|\$(\{[^}]*\})")
+# Globs to a shell, but of no file's name: IPv6 addresses.
+_ADDRESS = re.compile(r"\[::1?\]")
 _SHELL_CHARACTERS = frozenset("|&;<>()`*?[")
 _SHELL_WORDS = frozenset(
     [
@@ -144,13 +146,17 @@ def _split(command: str) -> list[tuple[str, str]] | None:
             word, start = [], None
             position += 1
             continue
-        if character in _SHELL_CHARACTERS:
+        address = _ADDRESS.match(command, position)
+        if character in _SHELL_CHARACTERS and not address:
             return None
         if start is None:
             if character in "#~":
                 return None
             start = position
-        if character == "'":
+        if address:
+            word.append(address[0])
+            position = address.end()
+        elif character == "'":
             end = command.find("'", position + 1)
             if end < 0:
                 return None
