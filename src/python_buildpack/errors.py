@@ -109,13 +109,31 @@ def version_file_several(name: str, lines: Sequence[tuple[int, str]], fix: str) 
 
     Fix: Keep one of them.
     """
-    numbers = ", ".join(str(number) for number in sorted({number for number, _ in lines}))
-    shown = "\n".join(f"line {number}: {_shown(text)}" for number, text in lines[:10])
+    numbers, shown = _numbered(lines)
     return UserError(
         "version-file-several",
         f"{name} asks for several versions (line {numbers})"[:200],
         f"{shown}\nAn app has one Python. Keep one version.\nFix: {fix}",
     )
+
+
+def version_file_holds_more(name: str, lines: Sequence[tuple[int, str]], fix: str) -> UserError:
+    """The file holds other lines than one version: a command or a sentence that was copied with it.
+
+    Fix: Keep the version alone.
+    """
+    numbers, shown = _numbered(lines)
+    return UserError(
+        "version-file-holds-more",
+        f"{name} holds more than a version (line {numbers})"[:200],
+        f"{shown}\nThe version alone belongs into it.\nFix: {fix}",
+    )
+
+
+def _numbered(lines: Sequence[tuple[int, str]]) -> tuple[str, str]:
+    """The numbers, and the first of the lines."""
+    numbers = ", ".join(str(number) for number in sorted({number for number, _ in lines}))
+    return numbers, "\n".join(f"line {number}: {_shown(text)}" for number, text in lines[:10])
 
 
 def python_version_major_only(where: str, shown: str, fix: str) -> UserError:
@@ -219,14 +237,15 @@ def python_version_not_text(where: str, shown: str, fix: str) -> UserError:
 
 
 def python_version_unknown(where: str, version: str, nearest: Sequence[str], fix: str) -> UserError:
-    """That patch was never released, or is newer than the buildpack's list of releases.
+    """That patch was never released, has no build that could be offered, or is newer than the
+    buildpack's list of releases.
 
     Fix: Take one of the versions that the error names, or ask for the minor version alone.
     """
     return UserError(
         "python-version-unknown",
-        f"There is no Python {version} ({where})",
-        f"The nearest that there are: {', '.join(nearest) or 'none'}.\nFix: {fix}",
+        f"Python {version} is not offered ({where})",
+        f"The nearest that are: {', '.join(nearest) or 'none'}.\nFix: {fix}",
     )
 
 

@@ -336,6 +336,7 @@ PROVOKED: dict[str, Provocation] = {
     "version-file-bom": version(b"\xef\xbb\xbf3.13\n"),
     "version-file-control-characters": version("3.13\u200b\n"),
     "version-file-empty": version("# none\n"),
+    "version-file-holds-more": version("EOF\n3.12\n", words="echo '3.12'"),
     "version-file-misspelt": Provocation(files={"python-version": "3.13\n"}),
     "version-file-not-utf8": version(b"3.13 # caf\xe9\n"),
     "version-file-several": version("3.13\n3.12\n"),

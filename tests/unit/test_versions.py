@@ -240,6 +240,12 @@ MISTAKES = [
     version_file("3.12 3.11", "version-file-several", "line 1: '3.12 3.11'", "echo '3.12' >"),
     version_file("3.13\n\npypy3.10\n", "version-file-several", "(line 1, 3)", "line 3: 'pypy3.10'"),
     version_file(
+        "cat > .python-version << 'EOF'\n3.12.7\nEOF\n",
+        "version-file-holds-more",
+        ".python-version holds more than a version (line 1, 2, 3)",
+        "echo '3.12.7' >",
+    ),
+    version_file(
         b"\xef\xbb\xbf3.12\n", "version-file-bom", "line 1", "'\\ufeff3.12'", "echo '3.12' >"
     ),
     version_file(
@@ -342,6 +348,20 @@ PRECEDENCE = [
         expected="version-file-several",
         files={"runtime.txt": "python-3.12\npython-3.13"},
         says=["line 2: 'python-3.13'"],
+    ),
+    *(
+        Row(
+            expected="version-file-holds-more",
+            files={"runtime.txt": text},
+            says=["more than a version (line 1, 2", f"echo '{version}' > .python-version && git"],
+        )
+        for text, version in (
+            ("Paste exactly this:\n```\npython-3.9.18\n```\n", "3.9.18"),
+            ("python-3.8.7\npip-21.0.1\n", "3.8.7"),
+            ("pip-21.0.1\npython-3.8.7\n", "3.8.7"),
+            ("echo python-3.11.4 > runtime.txt\ngit add runtime.txt\n", "3.11.4"),
+            ("pip-21.0.1\nsetuptools-60.1\n", "3.13"),
+        )
     ),
     Row(expected="version-file-bom", files={"runtime.txt": b"\xef\xbb\xbfpython-3.12"}),
     Row(

@@ -30,6 +30,9 @@ VERSION_FILE = ".python-version"
 RUNTIME_FILE = "runtime.txt"
 PIPFILE_LOCK = "Pipfile.lock"
 _VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,4}(?:\.[0-9]{1,4})?t?")
+# Of a line that holds nothing else; and within other words.
+_HELD = re.compile(rf"(?:(?:[cC]?[pP]ython|pypy|v)[-@=]*)?{_VERSION.pattern}")
+_MEANT = re.compile(rf"(?<![0-9.])(?=[23]\.){_VERSION.pattern}")
 _LINES = re.compile(r"\r\n|\n|\r")
 
 
@@ -85,7 +88,11 @@ def _version_file(files: AppFiles, name: str) -> Request:
         raise errors.version_file_empty(name, _excerpt(text), fixed)
     if len(found) > 1:
         lines = list(dict.fromkeys((number, line) for number, line, _ in found))
-        raise errors.version_file_several(name, lines, fix.replace("{wanted}", _guess(found[0][2])))
+        held = [wanted for _, _, wanted in found if _HELD.fullmatch(wanted)]
+        fixed = fix.replace("{wanted}", _guess("\n".join((*held, *(line for _, line in lines)))))
+        if len(held) > 1:
+            raise errors.version_file_several(name, lines, fixed)
+        raise errors.version_file_holds_more(name, lines, fixed)
     number, line, wanted = found[0]
     return parse_request(wanted, Source(name=name, fix=fix, line=number), shown=line)
 
@@ -139,7 +146,7 @@ def _is_invisible(character: str) -> bool:
 
 def _guess(text: str) -> str:
     """The version that was probably meant."""
-    found = _VERSION.search(text)
+    found = _MEANT.search(text)
     return found[0] if found else DEFAULT_MINOR
 
 
