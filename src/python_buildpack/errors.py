@@ -422,6 +422,22 @@ def requirements_elsewhere(names: Sequence[str]) -> UserError:
     )
 
 
+def requirements_of_another_machine(where: str, lines: Sequence[str], count: str) -> UserError:
+    """A requirement is a file by its absolute path, and there is no such file where the app is
+    built. `pip freeze` in a conda environment writes such lines.
+
+    Fix: Write names and versions, by the command that the error gives.
+    """
+    shown = "\n".join(lines)
+    return UserError(
+        "requirements-of-another-machine",
+        f"{where} names a file of another machine (lines of this kind: {count})",
+        f"{shown}\nA path like this is written by `pip freeze` in a conda environment. Write names "
+        "and versions instead, in that environment:\npip list --format=freeze > requirements.txt\n"
+        "A project of your own belongs into the app, and is named by its path there: ./libs/name",
+    )
+
+
 def requirements_too_deep(name: str) -> UserError:
     """Requirement files include each other, or go more than 50 levels deep.
 

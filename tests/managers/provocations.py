@@ -297,6 +297,10 @@ PROVOKED: dict[str, Provocation] = {
     ),
     "requirements-file-missing": Provocation(files={"requirements.txt": "-r absent.txt\n"}),
     "requirements-file-misspelt": Provocation(files={"requirement.txt": "one\n"}),
+    "requirements-of-another-machine": Provocation(
+        files={"requirements.txt": "one\nsix @ file:///home/conda/six_16/work\n"},
+        words="requirements.txt line 2",
+    ),
     "requirements-too-deep": Provocation(
         files={
             "requirements.txt": "-r 0.txt\n",

@@ -110,6 +110,46 @@ def test_comments_do_not_change_the_digest(tmp_path: Path) -> None:
     assert first.sha256 == second.sha256
 
 
+def test_files_of_another_machine(tmp_path: Path) -> None:
+    """What conda's `pip freeze` writes: each line, with its number, and the command that mends it."""
+    freeze = (
+        "# made by hand\ncertifi==2021.5\nkiwisolver @ file:///C:/ci/kiwisolver_16/work\n"
+        "six @ file:///home/conda/feedstock/six_16/work # why\n"
+        "numpy @ \\\n  file:///tmp/build/80754af9/numpy_16/work\n"
+    )
+    with pytest.raises(UserError) as caught:
+        read(tmp_path, requirements="-r conda.txt\n", conda=freeze)
+    assert "conda.txt line 3 names a file of another machine" in caught.value.title
+    assert "(lines of this kind: 3)" in caught.value.title
+    for words in (
+        "conda.txt line 3: kiwisolver @ file:///C:/ci/kiwisolver_16/work\n",
+        "conda.txt line 4: six @ file:///home/conda/feedstock/six_16/work\n",
+        "conda.txt line 6: numpy @ ",
+        "pip list --format=freeze > requirements.txt",
+    ):
+        assert words in caught.value.body
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "six @ file://{app}/wheels/six-1.0-py3-none-any.whl",
+        "six @ file:///no/such/six ; sys_platform == 'win32'",
+        "six @ file:///${{UNSET_HERE}}/six",
+        "six @ file:wheels/six-1.0-py3-none-any.whl",
+        "six @ file://{there}",
+    ],
+)
+def test_files_that_may_be_there(tmp_path: Path, line: str) -> None:
+    """What is below the app, on this machine, or perhaps of another platform is left to pip."""
+    there = tmp_path / "there"
+    there.mkdir()
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "requirements.txt").write_text(line.format(app=app, there=there) + "\n")
+    assert read_requirements(AppFiles(app), ["requirements.txt"], {}).files
+
+
 def test_local_projects_are_told_from_names(tmp_path: Path) -> None:
     """Paths are inputs of the key; names and URLs are not."""
     found = read(

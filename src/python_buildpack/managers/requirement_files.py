@@ -145,6 +145,7 @@ class _Reader:
         self.files: dict[str, RequirementFile] = {}
         self.editables: list[str] = []
         self.local_projects: list[str] = []
+        self.absolute: list[tuple[str, str, str]] = []
         self.find_links: list[str] = []
         self.pip_only: list[str] = []
         self.has_hashes = False
@@ -173,7 +174,10 @@ class _Reader:
                     (reached, f"{name}: {line}") for reached in self._read_option(meant, name)
                 ]
             else:
-                self._read_requirement(meant)
+                path = self._read_requirement(meant)
+                # One with a marker may be for other machines.
+                if path.startswith("/") and "file:" in line and ";" not in line:
+                    self.absolute.append((name, line, "/" + path.lstrip("/")))
         return named
 
     def _expanded(self, line: str, *, public: bool = False) -> str:
@@ -194,12 +198,14 @@ class _Reader:
         written = [without_secrets(line) for line in lines if "${" in line]
         return digest_lines(meant) if meant != written else ""
 
-    def _read_requirement(self, line: str) -> None:
+    def _read_requirement(self, line: str) -> str:
+        """The path that it names; '' where it names none."""
         options = [word.partition("=")[0] for word in line.split() if word.startswith("--")]
         self.pip_only += [option for option in options if option not in UV_OPTIONS]
         path = _local_path(line.split(" --")[0])
         if path is not None:
             self.local_projects.append(path)
+        return path or ""
 
     def _read_links(self, line: str, name: str) -> None:
         """pip takes a place from the file's folder if it is there, else from the app's root."""
@@ -244,7 +250,8 @@ def read_requirements(
     """Read `roots` and every file that they reach by `-r` and `-c`.
 
     `environ` has the values of their variables, `${NAME}`.
-    Raises `UserError` for a file that is missing, unreadable or nested too deeply.
+    Raises `UserError` for a file that is missing, unreadable or nested too deeply, and for
+    requirements that are files of another machine.
     """
     reader = _Reader(files.root, environ)
     queue = [(os.path.normpath(root), "BP_PIP_REQUIREMENT", 0) for root in roots]
@@ -259,6 +266,7 @@ def read_requirements(
         queue += [
             (reached, line, depth + 1) for reached, line in reader.read(name, files.data(name))
         ]
+    _refuse_foreign_files(files, reader.absolute)
     return Requirements(
         roots=tuple(roots),
         files=tuple(reader.files.values()),
@@ -270,6 +278,32 @@ def read_requirements(
         own_index=reader.own_index,
         urls=tuple(reader.urls),
     )
+
+
+def _refuse_foreign_files(files: AppFiles, named: Sequence[tuple[str, str, str]]) -> None:
+    """Absolute paths that are neither of the app nor there: as conda's `pip freeze` writes them."""
+    top = os.path.normpath(files.top)
+    foreign = [
+        (name, line)
+        for name, line, path in named
+        if "${" not in path and not exists(path) and not Path(path).is_relative_to(top)
+    ]
+    if not foreign:
+        return
+    shown = [
+        f"{name} line {_line_of(line, files.data(name), name)}: {without_credentials(line)}"
+        for name, line in foreign[:5]
+    ]
+    raise errors.requirements_of_another_machine(
+        shown[0].partition(": ")[0], shown, str(len(foreign))
+    )
+
+
+def _line_of(line: str, data: bytes, name: str) -> int:
+    """The line on which a logical line's URL of a file is."""
+    url = line[line.index("file:") :].split()[0]
+    numbered = enumerate(_decode(data, name).splitlines(), start=1)
+    return next((number for number, raw in numbered if url in raw), 1)
 
 
 def names_with_hash(lines: Iterable[str]) -> frozenset[str]:
