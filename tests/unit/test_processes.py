@@ -283,6 +283,15 @@ FLASK_CASES = (
         {"api/main.py": FLASK + "import redis, models\n", "api/redis.py": "import redis\n",
          "api/models.py": ""},
         "flask gunicorn redis", "gunicorn main:app", working_dir=f"{ROOT}/api"),
+    *(
+        web(f"flask, a sibling named like a package, {is_or_not} installed",
+            {"api/main.py": FLASK + "import Flask_Login\n", "api/Flask_Login.py": ""},
+            packages, command, working_dir=place)
+        for is_or_not, packages, command, place in (
+            ("which is", "flask gunicorn flask-login", "gunicorn api.main:app", None),
+            ("which is not", "flask gunicorn", "gunicorn main:app", f"{ROOT}/api"),
+        )
+    ),
     web("flask, a sibling named like a module of the standard library",
         {"api/main.py": FLASK + "import queue\n", "api/queue.py": ""},
         "flask gunicorn", "gunicorn api.main:app"),
@@ -572,7 +581,7 @@ def planned(
     return plan_launch(
         LaunchInputs(
             procfile=parse_procfile(procfile.encode()).entries if procfile is not None else None,
-            facts=read_app_facts(AppFiles(folder)),
+            facts=read_app_facts(AppFiles(folder), installed=installed(packages)),
             packages=installed(packages),
             venv_dir=VENV,
             root=ROOT,

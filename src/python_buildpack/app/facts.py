@@ -6,7 +6,7 @@ Decides nothing: `launch` chooses among what is found here, by what is installed
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,12 +84,15 @@ class AppFacts:
     python: str = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def read_app_facts(files: AppFiles, django_settings: str = "") -> AppFacts:
+def read_app_facts(
+    files: AppFiles, django_settings: str = "", installed: Collection[str] = ()
+) -> AppFacts:
     """Read the modules that are named like an entry point. Never raises for what they hold.
 
-    `django_settings` is the environment's DJANGO_SETTINGS_MODULE.
+    `django_settings` is the environment's DJANGO_SETTINGS_MODULE, `installed` are the
+    distributions' PEP 503 names.
     """
-    sources = AppSources(files.root)
+    sources = AppSources(files.root, installed)
     project, scripts = _project_scripts(files)
     applications: list[Application] = []
     for entries in _entries(sources, project):
@@ -177,7 +180,8 @@ def _is_foreign(sources: AppSources, name: str, package: str, folder: str) -> bo
     """Whether `import name` cannot mean the sibling: `celery.py` is about the package celery."""
     sibling = sources.scope(f"{folder}/{name}.py", package)
     imports_itself = sibling is not None and name in sibling.tops
-    return imports_itself or name in sys.stdlib_module_names
+    is_installed = name.lower().replace("_", "-") in sources.installed
+    return imports_itself or is_installed or name in sys.stdlib_module_names
 
 
 def _module_applications(sources: AppSources, entry: _Entry) -> Iterator[Application]:

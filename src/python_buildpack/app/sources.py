@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from python_buildpack.app.module_scope import Scope, read_scope
@@ -20,10 +21,15 @@ _MAX_DIRECTORIES = 200
 
 
 class AppSources:
-    """The app's modules, each read once. `unread` are those that could not be parsed, in order."""
+    """The app's modules, each read once.
 
-    def __init__(self, root: Path) -> None:
+    `unread` are those that could not be parsed, in order. `installed` are the PEP 503 names of the
+    distributions that are there beside them.
+    """
+
+    def __init__(self, root: Path, installed: Collection[str] = ()) -> None:
         self.root = root
+        self.installed = installed
         self.unread: list[str] = []
 
     @functools.cache  # noqa: B019 - there is one object of this class for each build

@@ -78,6 +78,7 @@ def _launch_inputs(shop: Workshop, packages: Mapping[str, str]) -> LaunchInputs:
         facts = read_app_facts(
             AppFiles(project.root, shop.context.app_dir),
             shop.context.environ.get(SETTINGS_VARIABLE, ""),
+            packages,
         )
     return LaunchInputs(
         procfile=project.procfile,
