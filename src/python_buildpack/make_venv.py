@@ -136,7 +136,8 @@ def make_install(
         offline=offline,
         vendored=shop.project.local_wheels.vendored,
         installer=plan.installer,
-        may_fall_back=shop.settings.installer == "auto" and not install_set.locked,
+        may_fall_back=shop.settings.installer == "auto"
+        and not (install_set.locked or install_set.uv_settings),
         require_all_hashes=shop.settings.require_hashes,
         environ=shop.context.environ,
         byte_code=again is None,

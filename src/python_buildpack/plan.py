@@ -159,6 +159,8 @@ def choose_installer(
         return uv, "BP_PIP_INSTALLER=uv"
     if install is not None and install.pip_only:
         return "pip", f"uv lacks {', '.join(install.pip_only)}"
+    if install is not None and install.uv_settings:
+        return uv, "the app has settings of uv's own"
     if sources.untranslated:
         return "pip", f"pip is configured with {', '.join(sources.untranslated)}"
     return uv, "the same packages as by pip, faster"
@@ -171,7 +173,8 @@ def _without_effect(
     if packages.install is None or packages.install.locked:
         return ()
     tool = "pip" if installer == "pip" else "uv"
-    lost = sources.uv_choices if tool == "pip" else sources.untranslated
+    own = tuple(f"{name} of [tool.uv]" for name in packages.install.uv_settings)
+    lost = (*sources.uv_choices, *own) if tool == "pip" else sources.untranslated
     if not lost:
         return ()
     whose = "" if tool == "pip" else "pip's "

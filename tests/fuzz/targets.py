@@ -435,6 +435,7 @@ SCRIPT = b"""#!/usr/bin/env python3
 # requires-python = ">=3.10"
 # dependencies = ["requests<3", "rich @ https://u:s3cret@files.example/rich.whl"]
 # [tool.uv]
+# exclude-newer = "2024-01-01T00:00:00Z"
 # index = [{url = "https://index.example/simple", name = "corp", default = true}]
 # ///
 print()
@@ -580,6 +581,8 @@ TARGETS: dict[str, Target] = {
     **_app("Procfile", b"web: gunicorn -b 0.0.0.0:$PORT \"app:${A}\" 'x'\n# c\nworker: exec python w.py\n"),
     **_app("Procfile", b"web: python run.py\n", "Procfile with a script", {"app/run.py": SCRIPT}),
     **_app("run.py", SCRIPT, "script", environ={"BP_PYTHON_SCRIPT": "run.py"}),
+    **_app("run.py.lock", as_toml(UV_LOCK), beside={**UV_WORKSPACE, "app/run.py": SCRIPT},
+           environ={"BP_PYTHON_SCRIPT": "run.py"}),
     **_app("app.py", FLASK),
     **_app("manage.py", b"import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'a.settings')\n",
            beside={"app/a/settings.py": b"WSGI_APPLICATION = 'a.wsgi.application'\n"}),

@@ -45,9 +45,10 @@ class Uv:
             "UV_PYTHON_DOWNLOADS": "never",
         }
 
-    def lock(self, **variables: str) -> None:
+    def lock(self, *options: str, **variables: str) -> None:
         """`uv lock`, as the app's author runs it."""
-        command: list[str | Path] = [self.uv, "lock", "--python", self.author / "bin" / "python"]
+        python = self.author / "bin" / "python"
+        command: list[str | Path] = [self.uv, "lock", "--python", python, *options]
         checked_run(command, env={**self.environ, **variables}, cwd=self.app)
 
     def sync(
@@ -581,3 +582,37 @@ def test_root_without_project(
     workspace(app, index, "")
     uv_on.lock()
     build(app).failed("workspace-member-needed", "BP_UV_PACKAGE", "api, common, worker")
+
+
+def script(index: SimpleIndex, dependencies: str, settings: str) -> str:
+    """A script with its own metadata (PEP 723)."""
+    return (
+        f'# /// script\n# requires-python = ">=3.10"\n# dependencies = [{dependencies}]\n'
+        f'# [tool.uv]\n# index = [{{ url = "{index.url}", default = true }}]\n# {settings}\n# ///\n'
+    )
+
+
+def test_script_with_settings_and_lock(
+    build: Builder, index: SimpleIndex, uv_on: Uv, app: Path, workplace: Path
+) -> None:
+    """As `uv run --script`: [tool.uv] of a script says what is chosen, and its lock holds it."""
+    serve(
+        index,
+        workplace / "wheels",
+        *(Distribution(name="web", requires=["base"]), Distribution(name="base")),
+        Distribution(name="base", version="2.0"),
+    )
+    run = partial(build, app, BP_PYTHON_SCRIPT="jobs/run.py")
+    text = script(index, '"web"', 'constraint-dependencies = ["base<2"]\n# link-mode = "copy"')
+    write_files(app, {"jobs/run.py": text})
+    built = run().passed()
+    assert distributions(built.venv) == {"web-1.0", "base-1.0"}
+    assert "Warning: Without effect: link-mode in [tool.uv] of jobs/run.py" in built.log
+    by_pip = run(BP_PIP_INSTALLER="pip").passed()
+    assert distributions(by_pip.venv) == {"web-1.0", "base-2.0"}
+    assert "Without effect: constraint-dependencies of [tool.uv]. pip installs" in by_pip.log
+    uv_on.lock("--script", "jobs/run.py")
+    serve(index, workplace / "wheels", Distribution(name="base", version="1.5"))
+    assert distributions(run().passed().venv) == {"web-1.0", "base-1.0"}
+    write_files(app, {"jobs/run.py": text.replace('"web"', '"web", "base"')})
+    run().failed("lock-stale", "jobs/run.py.lock", "Run `uv lock --script jobs/run.py`")

@@ -38,7 +38,7 @@ class InstallSet:
     `pinned` maps an index (its name) to further lines, which it alone may serve.
     `lock` names a file (PEP 751) that is installed as it is, with `groups` and `extras` of it; with
     `uv_export`, options of `uv export`, it is a uv.lock, from which uv writes such a file.
-    `uv_settings` are settings of uv's that the app's manifest has for building.
+    `uv_settings` are settings of uv's that the app's manifest has for building and choosing.
     """
 
     files: tuple[str, ...] = ()

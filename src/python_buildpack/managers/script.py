@@ -5,13 +5,14 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from python_buildpack import errors
 from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration, Index, InstallSet
 from python_buildpack.managers.local_projects import digest_tables
+from python_buildpack.managers.uv import BUILDING, CHOOSING
 from python_buildpack.presence import is_file
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
@@ -38,7 +39,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
     """Raises `UserError` for a script that is missing or whose metadata is malformed."""
     own = own_metadata(files, settings)
     if own is not None:
-        return _declaration(*own)
+        return _declaration(files, *own)
     if settings.script:
         raise errors.script_without_metadata(settings.script)
     return Declaration(
@@ -101,28 +102,43 @@ def script_metadata(data: bytes, name: str) -> dict[str, Any] | None:
         raise errors.script_metadata_invalid(where, f"It is not valid TOML: {error}.") from None
 
 
-def _declaration(name: str, metadata: dict[str, Any]) -> Declaration:
+def _declaration(files: AppFiles, name: str, metadata: dict[str, Any]) -> Declaration:
     dependencies = metadata.get("dependencies", [])
     if not isinstance(dependencies, list) or not all(isinstance(d, str) for d in dependencies):
         raise errors.script_metadata_invalid(name, "`dependencies` is not a list of strings.")
     tool = metadata.get("tool")
-    uv = tool.get("uv") if isinstance(tool, dict) else None
-    if isinstance(uv, dict) and uv.get("sources"):
+    table = tool.get("uv") if isinstance(tool, dict) else None
+    uv = table if isinstance(table, dict) else {}
+    inputs = {name: digest_tables(metadata)}
+    if is_file(files.root / f"{name}.lock"):
+        from python_buildpack.managers import uv_reader  # most scripts have no lock
+
+        install, locked, shown = uv_reader.read_script(files, name, uv)
+        return Declaration(manager=NAME, install=install, inputs={**inputs, **locked}, shown=shown)
+    if uv.get("sources"):
         raise errors.script_metadata_invalid(
             name,
             "[tool.uv.sources] is not supported: without it other packages of the same names "
-            "would be installed. Write such a dependency as `name @ URL`.",
+            f"would be installed. Write such a dependency as `name @ URL`, or run `uv lock --script "
+            f"{name}` and commit {name}.lock.",
         )
+    used = (*BUILDING, *CHOOSING)
+    others = sorted(set(uv) - {*used, "index", "sources"})
     return Declaration(
         manager=NAME,
-        install=InstallSet(lines=tuple(dependencies), indexes=_indexes(uv)),
-        inputs={name: digest_tables(metadata)},
+        install=InstallSet(
+            lines=tuple(dependencies),
+            indexes=_indexes(uv),
+            uv_settings={key: uv[key] for key in used if key in uv},
+        ),
+        inputs=inputs,
+        warnings=(f"Without effect: {', '.join(others)} in [tool.uv] of {name}",) if others else (),
         shown={name: tuple(without_credentials(line) for line in dependencies)},
     )
 
 
-def _indexes(uv: object) -> tuple[Index, ...]:
-    found = uv.get("index") if isinstance(uv, dict) else None
+def _indexes(uv: Mapping[str, Any]) -> tuple[Index, ...]:
+    found = uv.get("index")
     return tuple(
         Index(
             name=str(index.get("name", "")),

@@ -13,6 +13,18 @@ NAME = "uv"
 ADD_PACKAGE = (
     'Add this line to [project] dependencies in pyproject.toml, and run uv lock: "{package}",'
 )
+# Of uv's settings in a manifest, those that concern how packages are built …
+BUILDING = (
+    *("no-binary", "no-binary-package", "no-build", "no-build-package"),
+    *("no-build-isolation", "no-build-isolation-package"),
+    *("config-settings", "config-settings-package"),
+    *("extra-build-dependencies", "extra-build-variables"),
+)
+# … and those that concern which are chosen: a lock was made by them.
+CHOOSING = (
+    *("constraint-dependencies", "override-dependencies", "build-constraint-dependencies"),
+    *("exclude-newer", "exclude-newer-package", "prerelease", "resolution", "dependency-metadata"),
+)
 SETTINGS = ("BP_PYTHON_GROUPS", "BP_PYTHON_EXTRAS", "BP_UV_PACKAGE")
 
 

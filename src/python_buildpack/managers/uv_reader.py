@@ -14,7 +14,7 @@ from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration, Index, InstallSet
 from python_buildpack.managers.local_projects import digest_local_project, digest_tables
 from python_buildpack.managers.lock_fields import Fields
-from python_buildpack.managers.uv import NAME
+from python_buildpack.managers.uv import BUILDING, NAME
 from python_buildpack.managers.uv_workspace import LOCK, MANIFEST, lock_above
 from python_buildpack.presence import is_file
 from python_buildpack.redact import without_credentials
@@ -24,13 +24,6 @@ REPAIR = "uv lock"
 _VERSION = 1
 _SOURCES = ("registry", "git", "url", "path", "directory", "editable", "virtual")
 _LOCAL = frozenset({"path", "directory", "editable", "virtual"})
-# Of uv's settings in the manifest, those that concern how packages are built and chosen.
-_SETTINGS = (
-    *("no-binary", "no-binary-package", "no-build", "no-build-package"),
-    *("no-build-isolation", "no-build-isolation-package"),
-    *("config-settings", "config-settings-package"),
-    *("extra-build-dependencies", "extra-build-variables"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +47,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
     name = LOCK if LOCK in files.names else next(iter(lock_above(files)), LOCK)
     place = name.removesuffix(LOCK)
     lock = Fields(file=name, values=files.toml(name), repair=REPAIR)
-    version = lock.values.get("version")
-    if version != _VERSION:
-        raise errors.lock_version_unknown(name, str(version), f"version {_VERSION}", REPAIR)
+    _check_version(lock)
     if not is_file(files.root / place / MANIFEST):
         raise errors.manifest_missing(name, f"{place}{MANIFEST}")
     packages = tuple(_read_packages(lock))
@@ -78,15 +69,10 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
                 *(word for one in settings.extras for word in ("--extra", one)),
                 *(word for one in settings.groups for word in ("--group", one)),
             ),
-            built=tuple(
-                f"{place}{one.location}" for one in local if one.kind in ("directory", "editable")
-            ),
+            built=_built(place, local),
             indexes=_indexes(reached, uv_tables),
             uv_settings={
-                key: table[key]
-                for table in reversed(uv_tables)
-                for key in _SETTINGS
-                if key in table
+                key: table[key] for table in reversed(uv_tables) for key in BUILDING if key in table
             },
         ),
         inputs={
@@ -96,6 +82,42 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
         },
         shown={name: tuple(_shown(reached))},
     )
+
+
+def read_script(
+    files: AppFiles, script: str, uv_table: Mapping[str, Any]
+) -> tuple[InstallSet, dict[str, str], dict[str, tuple[str, ...]]]:
+    """The lock beside a script: what is installed, its inputs, what is shown. Raises as `read`.
+
+    `uv_table` is [tool.uv] of the script's metadata.
+    """
+    name = f"{script}.lock"
+    place = script.removesuffix(script.rpartition("/")[2])
+    lock = Fields(file=name, values=files.toml(name), repair=f"{REPAIR} --script {script}")
+    _check_version(lock)
+    packages = tuple(_read_packages(lock))
+    local = [one for one in packages if one.kind in _LOCAL]
+    install = InstallSet(
+        locked=True,
+        lock=name,
+        uv_export=("--script", script),
+        built=_built(place, local),
+        indexes=_indexes(packages, [uv_table]),
+        uv_settings={key: uv_table[key] for key in BUILDING if key in uv_table},
+    )
+    inputs = {name: _digest(lock, packages), **_local_inputs(files, name, place, local)}
+    return install, inputs, {name: tuple(_shown(packages))}
+
+
+def _check_version(lock: Fields) -> None:
+    version = lock.values.get("version")
+    if version != _VERSION:
+        known = f"version {_VERSION}"
+        raise errors.lock_version_unknown(lock.file, str(version), known, lock.repair)
+
+
+def _built(place: str, local: Sequence[Package]) -> tuple[str, ...]:
+    return tuple(f"{place}{one.location}" for one in local if one.kind in ("directory", "editable"))
 
 
 def _read_packages(lock: Fields) -> Iterator[Package]:

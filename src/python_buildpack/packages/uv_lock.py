@@ -19,6 +19,14 @@ _STALE = re.compile(
 _OLD_UV = re.compile(r"Required uv version [^\n]*|unsupported (?:schema )?version[^\n]*")
 
 
+def _made_from(install_set: InstallSet) -> tuple[str, str]:
+    """What declares the requirements, and the command that locks them."""
+    if install_set.uv_export and install_set.uv_export[0] == "--script":
+        script = install_set.uv_export[1]
+        return script, f"uv lock --script {script}"
+    return "pyproject.toml", "uv lock"
+
+
 def export(
     uv: Path,
     install_set: InstallSet,
@@ -53,7 +61,7 @@ def export(
         if code == 0:
             return
         if _STALE.search(text):
-            raise errors.lock_stale(install_set.lock, "pyproject.toml", "uv lock")
+            raise errors.lock_stale(install_set.lock, *_made_from(install_set))
     if not log.is_debug:  # there it stands already
         log.info(text)
     if old := _OLD_UV.search(text):
