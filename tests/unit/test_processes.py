@@ -31,6 +31,8 @@ GRADIO = "import gradio as gr\ndemo = gr.Interface(str, 'text', 'text')\ndemo.la
 # As if of a Python that is newer than any that runs the buildpack.
 NEWER = "from flask import Flask\napp = Flask(__name__)\nawait? app\n"
 OWN = f"{sys.version_info[0]}.{sys.version_info[1]}"
+SOCKET_IO = FLASK + "from flask_socketio import SocketIO\nsocketio = SocketIO(app)\n"
+ASGI_SOCKET_IO = "import socketio\n" + FASTAPI + "both = socketio.ASGIApp(sio, app)\n"
 FACTORY = "from flask import Flask\ndef create_app(config=None):\n    app = Flask(__name__)\n    return app\n"
 MANAGE = (
     'import os\ndef main():\n    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "{settings}")\n'
@@ -347,6 +349,29 @@ FLASK_CASES = (
         {"app.py": "from flask import Flask\nclass Prefix:\n    pass\nbackend = Flask('a')\n"
                    "app = Prefix(backend)\n"},
         "flask gunicorn", "gunicorn app:app"),
+    *(
+        web(f"flask, Flask-SocketIO, {packages}", {"app.py": SOCKET_IO},
+            f"flask flask-socketio {packages}", f"{command} app:app",
+            says=("It answers Socket.IO", *says), silent=("no worker for it",) * (not says))
+        for packages, command, *says in (
+            ("gunicorn==23.0.0", "gunicorn --workers 1 --threads 100"),
+            ("gunicorn==25.3.0 eventlet==0.41.0 packaging",
+             "gunicorn --workers 1 --worker-class eventlet"),
+            ("gunicorn==27.0.1 gevent==25.9.1 packaging",
+             "gunicorn --workers 1 --worker-class gevent"),
+            ("gunicorn==20.1.0 gevent==21.1.0", "gunicorn --workers 1 --worker-class gevent"),
+            ("gunicorn==27.0.1 gevent==25.9.1", "gunicorn --workers 1 --threads 100",
+             "gunicorn 27.0.1 has no worker for it", "requirements.txt: gunicorn[gevent]"),
+            ("gunicorn==27.0.1 gevent==25.9.1 eventlet==0.41.0 packaging",
+             "gunicorn --workers 1 --threads 100",
+             "Remove eventlet, or: Add this line to requirements.txt: gunicorn[eventlet]<26"),
+            ("gunicorn==25.3.0 eventlet==0.33.3 packaging", "gunicorn --workers 1 --threads 100",
+             "Socket.IO uses eventlet"),
+            ("waitress eventlet", WAITRESS),
+            ("uwsgi", UWSGI.replace("${WEB_CONCURRENCY:-1}", "1 --threads 100")),
+            ("granian", "granian --interface wsgi --host 0.0.0.0 --port ${PORT} --workers 1"),
+        )
+    ),
     web("dash", {"app.py": "from dash import Dash\napp = Dash(__name__)\nserver = app.server\n"},
         "dash flask gunicorn", "gunicorn app:server"),
     web("dash, in two modules",
@@ -448,18 +473,35 @@ ASGI_CASES = (
         web(f"fastapi, Socket.IO around it as {name}",
             {"main.py": "import socketio\nsio = socketio.AsyncServer()\n" + FASTAPI
                         + f"{name} = socketio.ASGIApp(sio, other_asgi_app=app)\n"},
-            "fastapi python-socketio uvicorn", f"{UVICORN} main:{name}", silent=("Also found",))
+            "fastapi python-socketio uvicorn", f"{UVICORN} --workers 1 main:{name}", silent=("Also found",))
         for name in ("combined_app", "asgi_app", "socket_app", "application", "app", "api")
     ),
     web("fastapi, Socket.IO around it in two steps",
         {"main.py": "from socketio import ASGIApp\n" + FASTAPI
                     + "socket_app = ASGIApp(sio, app)\napp = socket_app\n"},
-        "fastapi python-socketio uvicorn", f"{UVICORN} main:app"),
+        "fastapi python-socketio uvicorn", f"{UVICORN} --workers 1 main:app"),
     web("fastapi, Socket.IO around what is imported, and middleware around both",
         {"main.py": FASTAPI,
          "asgi.py": "import socketio, cors\nfrom main import app\n"
                     "sockets = socketio.ASGIApp(sio, app)\napplication = cors.CORS(sockets)\n"},
-        "fastapi python-socketio uvicorn", f"{UVICORN} asgi:application"),
+        "fastapi python-socketio uvicorn", f"{UVICORN} --workers 1 asgi:application"),
+    *(
+        web(f"fastapi, Socket.IO around it, {packages}", {"main.py": ASGI_SOCKET_IO},
+            f"fastapi python-socketio {packages}", f"{command} main:both",
+            says=("It answers Socket.IO",))
+        for packages, command in (
+            ("gunicorn uvicorn",
+             "gunicorn --workers 1 --worker-class uvicorn.workers.UvicornWorker"),
+            ("hypercorn", "hypercorn --bind 0.0.0.0:${PORT} --workers 1"),
+            ("granian", "granian --interface asgi --host 0.0.0.0 --port ${PORT} --workers 1"),
+            ("daphne", "daphne --bind 0.0.0.0 --port ${PORT}"),
+            ("gunicorn==25.1.0", "gunicorn --workers 1 --worker-class asgi"),
+        )
+    ),
+    web("fastapi, Socket.IO around it by a factory",
+        {"main.py": "import socketio\nfrom fastapi import FastAPI\ndef create_app():\n"
+                    "    app = FastAPI()\n    return socketio.ASGIApp(sio, app)\n"},
+        "fastapi python-socketio uvicorn", f"{UVICORN} --workers 1 --factory main:create_app"),
     web("fastapi, Socket.IO around another one",
         {"main.py": "import socketio\n" + FASTAPI + "admin = FastAPI()\n"
                     "admin_sockets = socketio.ASGIApp(sio, admin)\n"},
@@ -467,14 +509,14 @@ ASGI_CASES = (
     web("fastapi, Socket.IO around it, and what runs both as a program",
         {"main.py": "import socketio, uvicorn\n" + FASTAPI + "sockets = socketio.ASGIApp(sio, app)\n"
                     "server = uvicorn.Server(uvicorn.Config(sockets))\n"},
-        "fastapi python-socketio uvicorn", f"{UVICORN} main:sockets"),
+        "fastapi python-socketio uvicorn", f"{UVICORN} --workers 1 main:sockets"),
     web("fastapi, Socket.IO mounted in it",
         {"main.py": "import socketio\n" + FASTAPI + "sockets = socketio.ASGIApp(sio)\n"
                     "app.mount('/ws', sockets)\n"},
         "fastapi python-socketio uvicorn", f"{UVICORN} main:app"),
     web("flask, Socket.IO around it",
         {"app.py": "import socketio\n" + FLASK + "both = socketio.WSGIApp(sio, app)\n"},
-        "flask python-socketio gunicorn", "gunicorn app:both"),
+        "flask python-socketio gunicorn", "gunicorn --workers 1 --threads 100 app:both"),
     web("starlette", {"app.py": STARLETTE}, "starlette uvicorn", f"{UVICORN} app:app",
         says=("Found Starlette: app:app",)),
     web("starlette, gunicorn and uvicorn", {"app.py": STARLETTE}, "starlette gunicorn uvicorn",

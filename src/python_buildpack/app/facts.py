@@ -40,7 +40,7 @@ class Application:
     `framework` is a distribution's name, `path` the file that says so. `working_dir` is where to
     start it, `import_dir` what must be on the module path for `module` to be found. All paths are
     relative to the app's root, which is on the module path anyway. `uses` are the top-level
-    modules that its own imports.
+    modules that its own imports. `has_socket_io`: python-socketio's server is around it.
     """
 
     framework: str
@@ -52,6 +52,7 @@ class Application:
     working_dir: str = ""
     import_dir: str = ""
     uses: frozenset[str] = frozenset()
+    has_socket_io: bool = False
 
     @property
     def top(self) -> str:
@@ -218,6 +219,7 @@ def _module_applications(sources: AppSources, entry: _Entry) -> Iterator[Applica
             working_dir=entry.working_dir,
             import_dir=entry.import_dir,
             uses=scope.tops,
+            has_socket_io=meaning.has_socket_io,
         )
 
 

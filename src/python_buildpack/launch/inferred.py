@@ -80,7 +80,26 @@ def _inferred_web(facts: AppFacts, given: LaunchInputs, notes: Notes) -> list[Pl
             f"The settings name ASGI_APPLICATION, but no ASGI server is installed: {title} is "
             f"served by WSGI. {given.how_to_add.format(package=servers.USUAL_SERVER[ASGI])}"
         )
+    if servers.is_socket_io(application, given.packages):
+        _say_what_socket_io_needs(words, given, notes)
     return [direct(WEB, _importable(application, words, given), given, application.working_dir)]
+
+
+def _say_what_socket_io_needs(words: Sequence[str], given: LaunchInputs, notes: Notes) -> None:
+    notes.notices.append(
+        "It answers Socket.IO, whose clients must come back to the same process: one is started, "
+        "whatever WEB_CONCURRENCY is. To start more, commit a Procfile"
+    )
+    if words[0] != "gunicorn" or "--threads" not in words:
+        return
+    library, _ = servers.green_library(given.packages)
+    if library:
+        usable = f"gunicorn[{library}]" + ("<26" if library == "eventlet" else "")
+        notes.warnings.append(
+            f"Socket.IO uses {library} where it is installed and the app gives no async_mode, but "
+            f"gunicorn {given.packages['gunicorn']} has no worker for it: no client will be "
+            f"answered. Remove {library}, or: {given.how_to_add.format(package=usable)}"
+        )
 
 
 def _shown(application: Application) -> str:

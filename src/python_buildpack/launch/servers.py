@@ -14,6 +14,15 @@ from python_buildpack.launch.procfile import is_assignment
 
 PORT = "${PORT}"
 _WORKERS = "${WEB_CONCURRENCY:-1}"
+# Clients of Socket.IO come back while they wait for news: to each of many workers, by chance.
+_SOCKET_IO_THREADS = ("--threads", "100")
+# What Socket.IO's servers for WSGI use where it is installed, the first of them; and the version
+# that gunicorn's worker for it needs at least.
+_GREEN = {"eventlet": [0, 40, 3], "gevent": [24, 10, 1]}
+_GUNICORN_WITH_GREEN_MINIMUM = [24]
+_GUNICORN_WITHOUT_EVENTLET = [26]
+# From this version on the workers import packaging, which later versions do not require.
+_GUNICORN_WITH_PACKAGING = [21]
 # From this version on gunicorn has an ASGI worker of its own.
 _GUNICORN_WITH_ASGI = [25]
 # From this version on it makes a socket in the home directory, unless told not to.
@@ -49,51 +58,81 @@ def _run_script(application: Application) -> tuple[str, ...]:
     )
 
 
+def is_socket_io(application: Application, packages: Mapping[str, str]) -> bool:
+    """Whether the application answers Socket.IO, so that it must be one process."""
+    is_extended = application.framework == "flask" and "flask-socketio" in packages
+    return application.has_socket_io or is_extended
+
+
+def green_library(packages: Mapping[str, str]) -> tuple[str, bool]:
+    """What Socket.IO's servers for WSGI will use, if any; and whether gunicorn has a worker for it.
+
+    Under another worker nothing would be answered.
+    """
+    library = next((name for name in _GREEN if name in packages), "")
+    if not library:
+        return "", False
+    gunicorn, version = _numbers(packages["gunicorn"]), _numbers(packages[library])
+    return library, not (
+        (gunicorn >= _GUNICORN_WITHOUT_EVENTLET and library == "eventlet")
+        or (gunicorn >= _GUNICORN_WITH_GREEN_MINIMUM and version < _GREEN[library])
+        or (gunicorn >= _GUNICORN_WITH_PACKAGING and "packaging" not in packages)
+    )
+
+
 def _serve_wsgi(application: Application, packages: Mapping[str, str]) -> tuple[str, ...] | None:
     target = application.target
     call = f"{target}()" if application.is_factory else target
+    alone = is_socket_io(application, packages)
     if "gunicorn" in packages:
         # It binds 0.0.0.0:$PORT and starts $WEB_CONCURRENCY workers by itself.
-        return ("gunicorn", call)
+        if not alone:
+            return ("gunicorn", call)
+        library, has_worker = green_library(packages)
+        worker = ("--worker-class", library) if has_worker else _SOCKET_IO_THREADS
+        return ("gunicorn", "--workers", "1", *worker, call)
     if "waitress" in packages:
         factory = ("--call",) if application.is_factory else ()
         return ("waitress-serve", f"--listen=0.0.0.0:{PORT}", *factory, target)
     if "uwsgi" in packages or "pyuwsgi" in packages:
         return (
             "uwsgi", "--http-socket", f"0.0.0.0:{PORT}", "--master", "--die-on-term", "--need-app",
-            "--processes", _WORKERS, "--module", call,
+            "--processes", *(("1", *_SOCKET_IO_THREADS) if alone else (_WORKERS,)), "--module", call,
         )  # fmt: skip
     if "granian" in packages:
-        return _granian(application, "wsgi")
+        return _granian(application, "wsgi", alone)
     return None
 
 
 def _serve_asgi(application: Application, packages: Mapping[str, str]) -> tuple[str, ...] | None:
     target = application.target
     call = f"{target}()" if application.is_factory else target
+    alone = is_socket_io(application, packages)
+    one = ("--workers", "1") if alone else ()
     if "uvicorn" in packages and "gunicorn" in packages:
         module = "uvicorn_worker" if "uvicorn-worker" in packages else "uvicorn.workers"
-        return ("gunicorn", "--worker-class", f"{module}.UvicornWorker", call)
+        return ("gunicorn", *one, "--worker-class", f"{module}.UvicornWorker", call)
     if "uvicorn" in packages:
         # It starts $WEB_CONCURRENCY workers by itself.
         factory = ("--factory",) if application.is_factory else ()
-        return ("uvicorn", "--host", "0.0.0.0", "--port", PORT, *factory, target)
+        return ("uvicorn", "--host", "0.0.0.0", "--port", PORT, *one, *factory, target)
     if "hypercorn" in packages:
-        return ("hypercorn", "--bind", f"0.0.0.0:{PORT}", "--workers", _WORKERS, call)
+        workers = "1" if alone else _WORKERS
+        return ("hypercorn", "--bind", f"0.0.0.0:{PORT}", "--workers", workers, call)
     if "granian" in packages:
-        return _granian(application, "asgi")
+        return _granian(application, "asgi", alone)
     if "daphne" in packages and not application.is_factory:
         return ("daphne", "--bind", "0.0.0.0", "--port", PORT, target)
     if _gunicorn_has_asgi(packages):
-        return ("gunicorn", "--worker-class", "asgi", call)
+        return ("gunicorn", *one, "--worker-class", "asgi", call)
     return None
 
 
-def _granian(application: Application, interface: str) -> tuple[str, ...]:
+def _granian(application: Application, interface: str, alone: bool) -> tuple[str, ...]:
     factory = ("--factory",) if application.is_factory else ()
     return (
         "granian", "--interface", interface, "--host", "0.0.0.0", "--port", PORT,
-        "--workers", _WORKERS, *factory, application.target,
+        "--workers", "1" if alone else _WORKERS, *factory, application.target,
     )  # fmt: skip
 
 
