@@ -219,6 +219,15 @@ FLASK_CASES = (
     web("flask, subclass",
         {"app.py": "from flask import Flask\nclass Mine(Flask):\n    pass\napp = Mine(__name__)\n"},
         "flask gunicorn", "gunicorn app:app"),
+    *(
+        web(f"flask, {module}.{name} is a subclass",
+            {"app.py": f"from {module} import {name}\napp = {name}(__name__)\n"},
+            "flask gunicorn", "gunicorn app:app")
+        for module, name in (
+            *(("apiflask", "APIFlask"), ("flask_openapi3", "OpenAPI"), ("eve", "Eve")),
+            *(("flask_openapi3.openapi", "OpenAPI"), ("flask_api", "FlaskAPI")),
+        )
+    ),
     web("flask, within try and if",
         {"app.py": "import flask\ntry:\n    import x\nexcept ImportError:\n    x = None\n"
                    "if x is None:\n    app = flask.Flask('a')\n"},

@@ -25,6 +25,14 @@ SCRIPT = "script"
 CONSTRUCTORS: dict[str, tuple[str, str]] = {
     "flask.Flask": ("flask", WSGI),
     "flask.app.Flask": ("flask", WSGI),
+    # Subclasses in packages of their own, which require Flask.
+    "apiflask.APIFlask": ("flask", WSGI),
+    "apiflask.app.APIFlask": ("flask", WSGI),
+    "eve.Eve": ("flask", WSGI),
+    "eve.flaskapp.Eve": ("flask", WSGI),
+    "flask_api.FlaskAPI": ("flask", WSGI),
+    "flask_openapi3.OpenAPI": ("flask", WSGI),
+    "flask_openapi3.openapi.OpenAPI": ("flask", WSGI),
     "fastapi.FastAPI": ("fastapi", ASGI),
     "fastapi.applications.FastAPI": ("fastapi", ASGI),
     "starlette.applications.Starlette": ("starlette", ASGI),
