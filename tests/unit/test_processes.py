@@ -237,6 +237,22 @@ FLASK_CASES = (
         f"{WAITRESS} --call app:create_app"),
     web("flask, factory in a package", {"shop/__init__.py": FACTORY}, "flask gunicorn",
         "gunicorn shop:create_app()"),
+    *(
+        web(f"flask, a package has what its module {title}",
+            {"shop/__init__.py": f"from .core import {names}\n", "shop/core.py": text},
+            "flask gunicorn", f"gunicorn shop:{target}")
+        for title, names, text, target in (
+            ("makes, by *", "*", FLASK, "app"),
+            ("makes by a factory, by *", "*", FACTORY, "create_app()"),
+            ("makes by a factory", "create_app", FACTORY, "create_app()"),
+        )
+    ),
+    web("flask, wsgi.py has all of a module, which has all of another one",
+        {"wsgi.py": "from core import *\n", "core.py": "from base import *\n", "base.py": FLASK},
+        "flask gunicorn", "gunicorn wsgi:app"),
+    web("flask, wsgi.py has a helper's factory and makes another one",
+        {"wsgi.py": "from shop import *\nbackend = create_app()\n", "shop/__init__.py": FACTORY},
+        "flask gunicorn", "gunicorn wsgi:backend"),
     web("flask, wsgi.py calls the factory of a package",
         {"shop/__init__.py": FACTORY, "wsgi.py": "from shop import create_app\napp = create_app()\n"},
         "flask gunicorn", "gunicorn wsgi:app"),

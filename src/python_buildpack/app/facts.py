@@ -192,12 +192,15 @@ def _module_applications(sources: AppSources, entry: _Entry) -> Iterator[Applica
     if scope is None:
         return
     known = Meanings(sources, tuple(dict.fromkeys((entry.working_dir, "", "src"))))
-    names = [name for name in _OBJECTS if name in scope.values or name in scope.imports]
+    names = [
+        name
+        for name in (*_OBJECTS, *_FACTORIES)
+        if name in scope.values or name in scope.imports or scope.stars
+    ]
     names += [
         name
         for name, values in scope.values.items()
-        if name not in names
-        and (name in _FACTORIES or not isinstance(values[-1], (Function, Class)))
+        if name not in names and not isinstance(values[-1], (Function, Class))
     ]
     found = [(name, meaning) for name in names if (meaning := known.of_name(name, scope))]
     for name, meaning in _likeliest_first(found):
