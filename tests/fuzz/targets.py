@@ -338,6 +338,9 @@ flask[async]>=3,<4 ; python_version >= "3.8" \\
     --hash=sha256:0000 --hash=sha256:1111
 lib @ file:///app/lib
 other @ https://files.example/other-1.0.tar.gz?token=abcdefgh#sha256=00
+--no-index --find-links=./wheels -f file:///app/${A}
+more@file:li%62#subdirectory=more ; python_version > "3"
+wheel-1.0-py3-none-any.whl
 ./lib
 """
 POETRY: dict[str, Any] = {
