@@ -322,6 +322,22 @@ def test_without_build_system(
     assert {path for path in app.rglob("*") if "__pycache__" not in path.parts} == before
 
 
+def test_its_own_notation_in_requires_python(
+    build: Builder, with_backend: Market, poetry: Poetry, app: Path
+) -> None:
+    """Poetry takes `^3.10` there, so it is built, with a warning that has what all tools take."""
+    text = manifest(with_backend, STANDARD.replace(">=3.10,<4", "^3.10") + BACKEND + LAYOUT)
+    write_files(app, {"pyproject.toml": text, "src/shop.py": SERVER})
+    poetry.lock()
+    built = build(app).passed()
+    assert names(built.venv) == {"web", "base", "ring", "deep", "speedup", "shop"}
+    assert "^3.10 is Poetry's notation" in built.log
+    assert 'requires-python = ">=3.10,<4"' in built.log
+    assert (app / "pyproject.toml").read_text() == text
+    (info,) = built.venv.rglob("shop-1.0.dist-info/METADATA")
+    assert "Requires-Python: >=3.10,<4\n" in info.read_text()
+
+
 @pytest.mark.parametrize("package_mode", [True, False])
 def test_app_answers(
     space: Workspace, with_backend: Market, poetry: Poetry, app: Path, package_mode: bool

@@ -27,6 +27,7 @@ RUNTIME_TXT = "runtime-txt-deprecated"
 MISSPELT = "version-file-misspelt"
 NEAR_END = "end-of-life-near"
 PAST_END = "end-of-life-past"
+POETRYS = "poetrys-notation"
 NOT_LISTED = "last-version-not-listed"
 
 
@@ -135,6 +136,7 @@ def poetry(constraint: str) -> str:
     return f'[tool.poetry]\nname = "a"\n\n[tool.poetry.dependencies]\npython = {constraint}\n'
 
 
+BUILT_BY_POETRY = '[build-system]\nbuild-backend = "poetry.core.masonry.api"\n'
 SCRIPT = '# /// script\n# requires-python = "{}"\n# dependencies = []\n# ///\nprint()\n'
 FIX_13 = "Fix: echo '3.13' > .python-version"
 
@@ -574,6 +576,38 @@ RANGES = [
         ]
     ],
     Row(expected="3.12.8", files={"pyproject.toml": poetry('{ version = "~3.12" }')}),
+    *(
+        Row(
+            expected=expected,
+            files={"pyproject.toml": project(f'"{constraint}"') + more},
+            manager=manager,
+            warnings=[POETRYS],
+            origin="pyproject.toml line 4 ([project] requires-python)",
+            says=[f"line 4 ([project] requires-python): {constraint} is Poetry's notation", same],
+        )
+        for more, manager in (("", "poetry"), (BUILT_BY_POETRY, "pyproject"))
+        for constraint, expected, same in (
+            (
+                "^3.11",
+                "3.13.12",
+                "For all of them: write into [project] of pyproject.toml: "
+                'requires-python = ">=3.11,<4"',
+            ),
+            ("~3.11 || ~3.12", "3.12.8", "write it with >=, < and commas"),
+            (">=3.10 <3.13", "3.12.8", 'requires-python = ">=3.10,<3.13"'),
+        )
+    ),
+    Row(
+        expected="python-range-invalid",
+        files={"pyproject.toml": project('"^3.11"')},
+        says=["This is Poetry's notation", ">=3.11,<4"],
+    ),
+    Row(
+        expected="python-range-invalid",
+        files={"pyproject.toml": project('"^3.x"')},
+        manager="poetry",
+        says=["Poetry does not understand this constraint."],
+    ),
     Row(
         expected="python-version-not-text",
         files={"pyproject.toml": poetry("3.12")},
@@ -928,6 +962,8 @@ def test_table(row: Row, tmp_path: Path) -> None:
         return
     assert found.release.name == row.expected
     assert [warning.kind for warning in found.warnings] == list(row.warnings), found.warnings
+    said = "\n".join(warning.text for warning in found.warnings)
+    assert [word for word in row.says if word not in said] == [], said
     assert row.origin in found.origin
     assert found.release.arch == row.arch
 
@@ -967,7 +1003,16 @@ def test_every_error_and_warning_has_a_row() -> None:
         and isinstance(node.value, ast.Constant)
     }
     assert len(raised) >= 25
-    assert kinds == {NOT_ASKED, OLD_PATCH, RUNTIME_TXT, MISSPELT, NEAR_END, PAST_END, NOT_LISTED}
+    assert kinds == {
+        NOT_ASKED,
+        OLD_PATCH,
+        RUNTIME_TXT,
+        MISSPELT,
+        NEAR_END,
+        PAST_END,
+        NOT_LISTED,
+        POETRYS,
+    }
     assert raised | {"file-unreadable"} <= {row.expected for row in TABLE}
     assert kinds == {kind for row in TABLE for kind in row.warnings}
     assert len(TABLE) >= 120

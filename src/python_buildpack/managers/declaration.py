@@ -27,8 +27,8 @@ class InstallSet:
     `files` are read by the installer itself, relative to the app's root; `lines` are written to a
     file of ours. `editables` are projects of the app (`.` or `libs/a[extra]`), `built` the
     directories in which something is built.
-    `build_system` is that table of pyproject.toml in the app's root, where it has none but its own
-    tool builds it all the same.
+    `manifest` is what pyproject.toml in the app's root holds meanwhile, where its own tool builds
+    what no other one would.
     `locked`: the set is complete, nothing is to be resolved.
     `urls` are lines of `files` with URLs or variables, as they are written.
     `hashed` names the requirements of `files` that state a hash themselves.
@@ -45,7 +45,7 @@ class InstallSet:
     lines: tuple[str, ...] = ()
     editables: tuple[str, ...] = ()
     built: tuple[str, ...] = ()
-    build_system: str = ""
+    manifest: str = field(default="", repr=False)
     locked: bool = False
     require_hashes: bool = False
     urls: tuple[str, ...] = ()

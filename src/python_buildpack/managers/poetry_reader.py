@@ -35,6 +35,7 @@ from python_buildpack.managers.pinned_lines import (
 from python_buildpack.managers.poetry import LOCK, MANIFEST, NAME
 from python_buildpack.managers.python_spans import LINUX, PythonSpans
 from python_buildpack.redact import without_credentials
+from python_buildpack.runtime.version_syntax import from_poetrys, is_poetrys
 from python_buildpack.settings import Settings
 
 CONFIG = "poetry.toml"
@@ -353,18 +354,18 @@ def _declaration(
             name = f"{one.directory} (editable)" if one.editable else one.directory
             inputs[name] = digest_local_project(files.root, one.directory, editable=one.editable)
     roots: tuple[str, ...] = ()
-    build_system = ""
+    stand_in = ""
     if poetry.flag("package-mode", default=True):
         roots = (".",)
         inputs.update(_root_inputs(files, poetry))
-        build_system = "" if "build-system" in manifest.values else _BUILD_SYSTEM
+        stand_in = _stand_in(files, manifest)
     return Declaration(
         manager=NAME,
         install=InstallSet(
             lines=(*lines, *options),
             editables=roots,
             built=(*roots, *(one.directory for one in chosen if one.directory)),
-            build_system=build_system,
+            manifest=stand_in,
             locked=True,
             require_hashes=not roots and all(" --hash=" in one.line for one in chosen),
             indexes=indexes,
@@ -376,9 +377,23 @@ def _declaration(
             f"{MANIFEST} has no [build-system]: poetry-core builds the project, as with Poetry. An app "
             "that is no package says package-mode = false in [tool.poetry].",
         )
-        if build_system
+        if roots and "build-system" not in manifest.values
         else (),
     )
+
+
+def _stand_in(files: AppFiles, manifest: Fields) -> str:
+    """The manifest as other tools take it, from which uv builds; '' where they take it as it is."""
+    own = text = files.text(MANIFEST)
+    requires = _table(manifest.values, "project").get("requires-python")
+    if isinstance(requires, str) and is_poetrys(requires):
+        # Of several ranges there is no such form: which Python it is, is decided without it.
+        meant = from_poetrys(requires) or ">=3"
+        written = re.compile(rf"""(\brequires-python["']?\s*=\s*)(["']){re.escape(requires)}\2""")
+        text = written.sub(lambda found: f'{found[1]}"{meant}"', text, count=1)
+    if "build-system" not in manifest.values:
+        text += f"\n{_BUILD_SYSTEM}"
+    return "" if text == own else text
 
 
 def _root_inputs(files: AppFiles, poetry: Fields) -> dict[str, str]:

@@ -24,7 +24,6 @@ from python_buildpack.managers.declaration import InstallSet
 from python_buildpack.managers.local_projects import runs_in_place
 from python_buildpack.managers.requirement_files import names_with_hash
 from python_buildpack.packages import index_pins, uv_lock, uv_variables
-from python_buildpack.packages.build_system import declared_build_system
 from python_buildpack.packages.in_place import kept_in_layer
 from python_buildpack.packages.index_access import Access, without_index_variables
 from python_buildpack.packages.pylock_selection import (
@@ -42,6 +41,7 @@ from python_buildpack.packages.resolution import (
     read_pylock,
     without_hash,
 )
+from python_buildpack.packages.stand_in_manifest import stand_in_manifest
 from python_buildpack.packages.tools import PIP_CACHE, UV_CACHE, Tools, pip_command
 from python_buildpack.packages.venv import (
     create_venv,
@@ -104,7 +104,7 @@ def install_packages(install: Install, tools: Tools, log: Log) -> str:
     """
     built = install.install_set.built
     with (
-        declared_build_system(install.app_dir / _MANIFEST, install.install_set.build_system),
+        stand_in_manifest(install.app_dir / _MANIFEST, install.install_set.manifest),
         kept_in_layer(install.app_dir, install.top_dir, built, install.venv),
         _uv_cache(install),
     ):

@@ -18,6 +18,8 @@ from python_buildpack.runtime.releases import DEFAULT_MINOR
 from python_buildpack.runtime.version_syntax import (
     Request,
     Source,
+    from_poetrys,
+    is_poetrys,
     parse_poetry,
     parse_range,
     parse_request,
@@ -29,6 +31,8 @@ SETTING = "BP_CPYTHON_VERSION"
 VERSION_FILE = ".python-version"
 RUNTIME_FILE = "runtime.txt"
 PIPFILE_LOCK = "Pipfile.lock"
+_PROJECT_KEY = "[project] requires-python"
+_POETRY_BACKENDS = ("poetry.core.masonry.api", "poetry.masonry.api")
 _VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,4}(?:\.[0-9]{1,4})?t?")
 # Of a line that holds nothing else; and within other words.
 _HELD = re.compile(rf"(?:(?:[cC]?[pP]ython|pypy|v)[-@=]*)?{_VERSION.pattern}")
@@ -53,6 +57,9 @@ def read_version_requests(files: AppFiles, settings: Settings, manager: str) -> 
     elif VERSION_FILE in files.names:
         asked = _version_file(files, VERSION_FILE)
     required = list(_required(files, settings, manager))
+    warnings += [
+        _poetrys(one) for one in required if one.source.key == _PROJECT_KEY and is_poetrys(one.text)
+    ]
     if manager == "pipenv" and PIPFILE_LOCK in files.names and (locked := _pipfile_lock(files)):
         required.insert(0, locked)
         if asked is None:
@@ -165,6 +172,16 @@ def _deprecated(version: str, has_version_file: bool) -> VersionWarning:
     return VersionWarning(kind="runtime-txt-deprecated", text=text)
 
 
+def _poetrys(request: Request) -> VersionWarning:
+    same = from_poetrys(request.text)
+    advice = request.source.fixed(same) if same else "write it with >=, < and commas"
+    return VersionWarning(
+        kind="poetrys-notation",
+        text=f"{request.source}: {request.text} is Poetry's notation, which other tools refuse here. "
+        f"For all of them: {advice}",
+    )
+
+
 def _misspelt(files: AppFiles, settings: Settings) -> Iterator[VersionWarning]:
     """An error, unless something else says which version: then it is a warning."""
     decided = settings.python_version or {VERSION_FILE, RUNTIME_FILE} & files.names
@@ -217,7 +234,7 @@ def _required(files: AppFiles, settings: Settings, manager: str) -> Iterator[Req
         for name in ("uv.lock",) if "uv.lock" in files.names else lock_above(files):
             yield from _range(files, name, "", "requires-python", fix)
     if "pyproject.toml" in files.names:
-        yield from _pyproject(files)
+        yield from _pyproject(files, manager)
     if manager == "pdm" and "pdm.lock" in files.names:
         yield from _pdm_lock(files)
     if "setup.cfg" in files.names and not _has_project(files):
@@ -251,10 +268,13 @@ def _has_project(files: AppFiles) -> bool:
     return "pyproject.toml" in files.names and "project" in files.toml("pyproject.toml")
 
 
-def _pyproject(files: AppFiles) -> Iterator[Request]:
+def _pyproject(files: AppFiles, manager: str) -> Iterator[Request]:
     name = "pyproject.toml"
     fix = f'write into [project] of {name}: requires-python = "{{wanted}}"'
-    yield from _range(files, name, "project", "requires-python", fix)
+    backend = _at(files.toml(name), "build-system").get("build-backend")
+    # Poetry takes its own notation there, too.
+    by_poetry = manager == "poetry" or backend in _POETRY_BACKENDS
+    yield from _range(files, name, "project", "requires-python", fix, poetry=by_poetry)
     poetry = "tool.poetry.dependencies"
     value = _at(files.toml(name), poetry).get("python")
     if isinstance(value, dict):
@@ -324,7 +344,9 @@ def _setup_cfg(files: AppFiles) -> Iterator[Request]:
         return
 
 
-def _range(files: AppFiles, name: str, table: str, key: str, fix: str) -> Iterator[Request]:
+def _range(
+    files: AppFiles, name: str, table: str, key: str, fix: str, *, poetry: bool = False
+) -> Iterator[Request]:
     value = _at(files.toml(name), table).get(key)
     if value is None:
         return
@@ -336,7 +358,9 @@ def _range(files: AppFiles, name: str, table: str, key: str, fix: str) -> Iterat
         operator=">=",
     )
     text = _text(value, source)
-    if text.strip():
+    if poetry and is_poetrys(text):
+        yield parse_poetry(text, source)
+    elif text.strip():
         yield parse_range(text, source=source)
 
 

@@ -112,6 +112,22 @@ def parse_wish(text: str, source: Source) -> Request:
     return _range((f"=={found['major']}.*" if found["major"] else "*",), source, text)
 
 
+def is_poetrys(text: str) -> bool:
+    """Whether a range is in Poetry's notation, not in that of PEP 440."""
+    return re.search(r"\^|~(?!=)|\||[0-9*]\s+[<>=!]", text[:_LONGEST]) is not None
+
+
+def from_poetrys(text: str) -> str:
+    """The PEP 440 range that means the same; '' where it would take several, or it means nothing."""
+    from python_buildpack.runtime.poetry_constraint import translate_poetry
+
+    try:
+        ranges = translate_poetry(text)
+    except ValueError:
+        return ""
+    return ranges[0] if len(ranges) == 1 else ""
+
+
 def parse_poetry(text: str, source: Source) -> Request:
     """A constraint of Poetry's (`^3.11`, `~3.11`, `>=3.10 <3.13`, `~3.11 || ~3.12`).
 
@@ -181,14 +197,7 @@ def _corrected(text: str) -> tuple[str, str]:
     if re.match(r"[0-9]", text):
         return "A range needs an operator: a bare version is none.", _as_range(text)
     if "^" in text or re.search(r"~(?!=)", text) or "|" in text:
-        from python_buildpack.runtime.poetry_constraint import translate_poetry
-
-        hint = "This is Poetry's notation, not a PEP 440 range."
-        try:
-            ranges = translate_poetry(text)
-        except ValueError:
-            return hint, ""
-        return hint, ranges[0] if len(ranges) == 1 else ""
+        return "This is Poetry's notation, not a PEP 440 range.", from_poetrys(text)
     if re.search(r"=[<>]", text):
         turned = text.replace("=>", ">=").replace("=<", "<=")
         return "The operators are >= and <=, not => and =<.", turned
