@@ -490,3 +490,13 @@ def test_links_with_odd_characters(home: Path, tmp_path: Path) -> None:
     assert " " not in tools.pip_environment["PIP_FIND_LINKS"]
     assert tools.uv_options == ("--no-index",)
     assert tools.pip_environment["PIP_NO_INDEX"] == "1"
+
+
+def test_what_many_images_set_is_no_reason_for_pip(home: Path) -> None:
+    """It changes nothing in a virtual environment, so uv installs."""
+    images = {
+        "PIP_BREAK_SYSTEM_PACKAGES": "1",
+        "PIP_NO_CACHE_DIR": "1",
+        "PIP_ROOT_USER_ACTION": "ignore",
+    }
+    assert read(home, images).untranslated == ()
