@@ -289,7 +289,7 @@ def test_workspace_members(
     assert uv_workspace.lock_above(AppFiles(tmp_path / folder)) == frozenset()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(lock=mutated(UV_LOCK), manifest=mutated(MANIFEST))
 def test_odd_uv_lock(lock: dict[str, Any], manifest: dict[str, Any]) -> None:
     """Whatever stands in the files: a declaration, or an error for the user."""
@@ -316,7 +316,7 @@ def selected(
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     conditions=st.lists(
         st.sampled_from(
@@ -371,7 +371,7 @@ def test_ambiguous_lock() -> None:
     assert caught.value.id == "lock-ambiguous"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(lock=mutated(PYLOCK))
 def test_odd_pylock(lock: dict[str, Any]) -> None:
     """Whatever stands in the file: what is installed from it, or an error for the user."""
@@ -443,7 +443,7 @@ def test_pdm_builds(
     assert before.inputs["pdm.lock"] != after.inputs["pdm.lock"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(lock=mutated(PDM_LOCK), manifest=mutated(MANIFEST), inherits=st.booleans())
 def test_odd_pdm_lock(lock: dict[str, Any], manifest: dict[str, Any], inherits: bool) -> None:
     """Whatever stands in the files: a declaration, or an error for the user."""
@@ -468,7 +468,7 @@ EDGES = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(edges=EDGES, holding=st.sets(st.sampled_from(["m1", "m2", "m3"])))
 def test_markers_of_a_graph(edges: list[tuple[int, int, str]], holding: set[str]) -> None:
     """A package's marker holds where, and only where, a chain of requirements leads to it."""

@@ -163,7 +163,7 @@ def test_pipenv_lines(
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(lock=mutated(PIPFILE_LOCK), manifest=mutated(PIPFILE))
 def test_odd_pipfiles(lock: dict[str, Any], manifest: dict[str, Any]) -> None:
     """Whatever stands in the files: a declaration, or an error for the user."""
@@ -246,7 +246,7 @@ def graph_lock(lock: Mapping[str, Any]) -> dict[str, Any]:
     return dict(lock)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(lock=mutated(POETRY_LOCK), manifest=mutated(PYPROJECT))
 def test_odd_poetry_locks(lock: dict[str, Any], manifest: dict[str, Any]) -> None:
     """Whatever stands in the files: a declaration, or an error for the user."""
@@ -260,7 +260,7 @@ def test_odd_poetry_locks(lock: dict[str, Any], manifest: dict[str, Any]) -> Non
                     assert error.title
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(lock=st.binary(max_size=80), manifest=st.binary(max_size=80))
 def test_any_bytes(lock: bytes, manifest: bytes) -> None:
     """Files that are no TOML and no JSON are errors that name the file."""
@@ -298,7 +298,7 @@ def test_constraints(constraint: str, yes: Sequence[str], no: Sequence[str]) -> 
     assert not any(allows(constraint, version) for version in no)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text(max_size=30))
 def test_odd_constraints_and_names(text: str) -> None:
     """What Poetry does not understand is a ValueError, which becomes an error for the user."""
@@ -323,7 +323,7 @@ MARKERS = (
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     markers=st.lists(st.sampled_from(MARKERS), min_size=1, max_size=3),
     minor=st.integers(min_value=6, max_value=16),
@@ -346,7 +346,7 @@ def test_spans_decide_as_packaging(markers: list[str], minor: int, patch: int) -
     assert found is wanted
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text(alphabet="python_version<>=!'\" 3.109extra()andor", max_size=40))
 def test_odd_markers(text: str) -> None:
     """What is no marker is a ValueError."""
@@ -375,7 +375,7 @@ def test_vcs_urls(tmp_path: Path, url: str, expected: str) -> None:
     assert pinned_lines.vcs_url("git", url, "c0ffee", "", tmp_path) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     name=st.text(max_size=12),
     version=st.text(max_size=8),

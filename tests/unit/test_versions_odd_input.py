@@ -87,7 +87,7 @@ def assert_useful(name: str, content: bytes) -> None:
         st.binary(max_size=200), TEXTS.map(lambda text: text.encode("utf-8", "replace"))
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_bytes(name: str, content: bytes) -> None:
     """Bytes and text as they come."""
     assert_useful(name, content)
@@ -95,7 +95,7 @@ def test_any_bytes(name: str, content: bytes) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig", "latin-1"])
 @given(text=TEXTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_encoding(encoding: str, text: str) -> None:
     """A version file in another encoding."""
     assert_useful(".python-version", text.encode(encoding, "replace"))
@@ -103,7 +103,7 @@ def test_any_encoding(encoding: str, text: str) -> None:
 
 @pytest.mark.parametrize("name", WRITTEN_IN)
 @given(value=st.one_of(TEXTS, st.integers(), st.booleans(), st.lists(TEXTS, max_size=2)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_value(name: str, value: object) -> None:
     """Well-formed files with any value where a version is expected."""
     literal = json.dumps(value)
@@ -115,7 +115,7 @@ def test_any_value(name: str, value: object) -> None:
 
 
 @given(constraint=TEXTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_constraint_of_poetrys(constraint: str) -> None:
     """Either it is translated into ranges that packaging reads, or it is a user's error."""
     source = Source(name="pyproject.toml", line=1, fix="{wanted}")
@@ -129,7 +129,7 @@ def test_any_constraint_of_poetrys(constraint: str) -> None:
 
 
 @given(text=TEXTS, previous=st.one_of(st.none(), TEXTS), plan=st.lists(TEXTS, max_size=2))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_request_resolves_or_is_an_error(
     text: str, previous: str | None, plan: list[str]
 ) -> None:
