@@ -638,8 +638,10 @@ def planned(
     script: str = "",
     absent: frozenset[str] = frozenset(),
     how: str = "Add this line to requirements.txt: {package}",
+    project_dir: str = "",
 ) -> LaunchPlan:
-    """The processes of an app with these files."""
+    """The processes of an app with these files, below `project_dir`."""
+    top, folder = folder, folder / project_dir
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -648,10 +650,10 @@ def planned(
     return plan_launch(
         LaunchInputs(
             procfile=parse_procfile(procfile.encode()).entries if procfile is not None else None,
-            facts=read_app_facts(AppFiles(folder), installed=installed(packages)),
+            facts=read_app_facts(AppFiles(folder, top), installed=installed(packages)),
             packages=installed(packages),
             venv_dir=VENV,
-            root=ROOT,
+            root=str(Path(ROOT, project_dir)),
             app_dir=ROOT,
             script=script,
             live_reload=live_reload,
@@ -678,6 +680,29 @@ def test_inferred_processes(case: Case, tmp_path: Path) -> None:
     defaults = [one.type for one in plan.processes if one.default]
     expected = ["web"] if web else [one.type for one in plan.processes]
     assert defaults == (expected if len(expected) == 1 else [])
+
+
+@pytest.mark.parametrize(
+    ("folder", "line", "above"),
+    [
+        ("geo", "from geo.routes import x", ROOT),
+        ("geo", "import geo.inner.deep", ROOT),
+        ("services/geo", "from geo.routes import x", f"{ROOT}/services"),
+        ("services/geo", "from services.geo.routes import x", ROOT),
+        ("geo", "from routes import x", ""),
+        ("geo", "from geo.elsewhere import x", ""),
+        ("redis", "import redis", ""),
+    ],
+)
+def test_a_project_dir_that_is_a_package(
+    folder: str, line: str, above: str, tmp_path: Path
+) -> None:
+    """What imports its own folder by name finds it: the folder above is on the module path."""
+    files = {"main.py": f"{FASTAPI}{line}\n", "routes.py": "", "inner/deep.py": "", "redis.py": ""}
+    plan = planned(tmp_path, files, "fastapi uvicorn", project_dir=folder)
+    way = f"PYTHONPATH={above}:${{PYTHONPATH}} " if above else ""
+    assert plan.shown["web"] == f"{way}{UVICORN} main:app"
+    assert [one.working_dir for one in plan.processes] == [f"{ROOT}/{folder}"]
 
 
 @pytest.mark.parametrize("manage", [MANAGE.format(settings="site.settings"), GENERIC_MANAGE])

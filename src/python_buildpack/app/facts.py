@@ -93,7 +93,7 @@ def read_app_facts(
     `django_settings` is the environment's DJANGO_SETTINGS_MODULE, `installed` are the
     distributions' PEP 503 names.
     """
-    sources = AppSources(files.root, installed)
+    sources = AppSources(files.root, installed, files.top)
     project, scripts = _project_scripts(files)
     applications: list[Application] = []
     for entries in _entries(sources, project):
@@ -220,7 +220,7 @@ def _module_applications(sources: AppSources, entry: _Entry) -> Iterator[Applica
             name=name,
             is_factory=is_factory,
             working_dir=entry.working_dir,
-            import_dir=entry.import_dir,
+            import_dir=entry.import_dir or sources.way_out(scope.modules),
             uses=scope.tops,
             has_socket_io=meaning.has_socket_io,
         )

@@ -24,11 +24,18 @@ class AppSources:
     """The app's modules, each read once.
 
     `unread` are those that could not be parsed, in order. `installed` are the PEP 503 names of the
-    distributions that are there beside them.
+    distributions that are there beside them. `names` are those of the root itself, as modules of the
+    folders above it in `top`, which was uploaded: name -> the way to the folder.
     """
 
-    def __init__(self, root: Path, installed: Collection[str] = ()) -> None:
+    def __init__(
+        self, root: Path, installed: Collection[str] = (), top: Path | None = None
+    ) -> None:
         self.root = root
+        parts = root.relative_to(top or root).parts
+        self.names = {
+            ".".join(parts[-count:]): "/".join([".."] * count) for count in range(1, len(parts) + 1)
+        }
         self.installed = installed
         self.unread: list[str] = []
 
@@ -89,6 +96,15 @@ class AppSources:
                 if scope is not None:
                     return scope, package
         return None
+
+    def way_out(self, modules: Collection[str]) -> str:
+        """The folder above that must be on the module path: where these name the root's own modules."""
+        for name, way in self.names.items():
+            for module in modules:
+                inner = module.removeprefix(f"{name}.")
+                if inner != module and self.module(inner, ("",)) is not None:
+                    return way
+        return ""
 
 
 def places(dotted: str, base: str) -> tuple[tuple[str, str], ...]:

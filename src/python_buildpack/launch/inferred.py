@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -172,7 +173,8 @@ def _importable(
     installed = given.facts is not None and given.facts.project in given.packages
     if not application.import_dir or installed:
         return words
-    return (f"PYTHONPATH={given.root}/{application.import_dir}:${{PYTHONPATH}}", *words)
+    directory = posixpath.normpath(f"{given.root}/{application.import_dir}")
+    return (f"PYTHONPATH={directory}:${{PYTHONPATH}}", *words)
 
 
 def reload_process(planned: Sequence[Planned], given: LaunchInputs, notes: Notes) -> Planned | None:
