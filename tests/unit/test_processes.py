@@ -899,6 +899,7 @@ def test_documented_servers() -> None:
     ("command", "options"),
     [
         ("gunicorn --bind 127.0.0.1:5999 app:app", "--bind 0.0.0.0:$PORT"),
+        ("gunicorn --bind [::1]:5999 app:app", "--bind 0.0.0.0:$PORT"),
         ("gunicorn --bind=localhost:80 app:app", "--bind 0.0.0.0:$PORT"),
         ("uvicorn app:app --port $PORT", "--host 0.0.0.0 --port $PORT"),
         ("python -m uvicorn app:app --host 127.0.0.1", "--host 0.0.0.0 --port $PORT"),

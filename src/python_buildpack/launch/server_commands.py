@@ -46,7 +46,7 @@ _ADDRESS = (
     "--uds",
     "--unix",
 )
-_LOOPBACK = re.compile(r"(?:-b|--\w+=)?(?:127\.0\.0\.1|localhost)(?::.*)?")
+_LOOPBACK = re.compile(r"(?:-b|--\w+=)?(?:127\.0\.0\.1|localhost|\[::1\])(?::.*)?")
 _TARGET = re.compile(r"(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?P<name>:[A-Za-z_][\w.]*)?")
 
 
