@@ -9,14 +9,21 @@ import pytest
 
 from cnb.bindings import Binding
 from python_buildpack.app.files import AppFiles
+from python_buildpack.app_steps.nltk_index import parse_index
 from python_buildpack.errors import UserError
 from python_buildpack.layers import changed_lines
 from python_buildpack.log import Log
 from python_buildpack.managers import pip, pyproject
 from python_buildpack.managers.requirement_files import read_requirements
+from python_buildpack.managers.script import script_metadata
 from python_buildpack.packages.package_sources import parse_source
 from python_buildpack.packages.pip_config import read_pip_options
-from python_buildpack.packages.venv import create_venv, installed_distributions, site_packages
+from python_buildpack.packages.venv import (
+    create_venv,
+    installed_distributions,
+    site_packages,
+    tidy,
+)
 from python_buildpack.runtime.mirrors import replaced_url
 from python_buildpack.settings import read_settings
 
@@ -100,3 +107,29 @@ def test_halves_of_characters_are_printed() -> None:
     log.debug("\ud800base")
     stream.seek(0)
     assert stream.read().count("\\ud800base") == 4
+
+
+@pytest.mark.parametrize("text", ["x" + ".a" * 2000 + " = 1\n", "[x" + ' . "a"' * 2000 + "]\n"])
+def test_keys_of_thousands_of_parts(tmp_path: Path, text: str) -> None:
+    """Tables within tables, which no digest could follow."""
+    (tmp_path / "pyproject.toml").write_text(f"{text}[project]\nname = 'a'\n")
+    assert error_of(AppFiles(tmp_path).toml, "pyproject.toml") == "file-unreadable"
+    script = "# /// script\n# " + text.rstrip() + "\n# ///\n"
+    assert error_of(script_metadata, script.encode(), "run.py") == "script-metadata-invalid"
+
+
+def test_an_origin_that_is_no_text(tmp_path: Path) -> None:
+    """No record of an origin at all."""
+    create_venv(tmp_path / "venv", Path("/python3.13"))
+    info = site_packages(tmp_path / "venv") / "a-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: a\nVersion: 1.0\n")
+    (info / "direct_url.json").write_text('{"url": "https://\\ud800/a.whl", "archive_info": {}}')
+    tidy(tmp_path / "venv")
+    assert [one.direct_url for one in installed_distributions(tmp_path / "venv")] == [{}]
+
+
+def test_nltk_data_at_no_url() -> None:
+    """As if it were not listed."""
+    listed = '<x><package id="a" subdir="corpora" url="http://[::1a.zip" checksum="00"/></x>'
+    assert error_of(parse_index, listed.encode(), "here", "https://a/") == "nltk-index-unusable"

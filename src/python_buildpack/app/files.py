@@ -19,6 +19,16 @@ else:
     import tomli as tomllib
 
 MAX_BYTES = 64 * 1024 * 1024
+# As many tables within tables, by one key: what is done with them afterwards recurses.
+_DEEP_KEY = re.compile(r"(?:\.[ \t]*[\"'\w-]+[ \t]*){100}")
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Raises `ValueError` or `RecursionError`, the first with the line where that is known."""
+    if deep := _DEEP_KEY.search(text):
+        line = text.count("\n", 0, deep.start()) + 1
+        raise ValueError(f"a key of more than 100 parts (at line {line})")
+    return tomllib.loads(text)
 
 
 class AppFiles:
@@ -76,7 +86,7 @@ class AppFiles:
         """The table that a TOML file holds."""
         text = self._without_mark(name)
         try:
-            return tomllib.loads(text)
+            return parse_toml(text)
         except (ValueError, RecursionError) as error:
             found = re.search(r"line (\d+)|end of document", str(error))
             line = int(found[1] or text.count("\n") + 1) if found else None

@@ -71,10 +71,14 @@ def _package(node: ElementTree.Element, base: str) -> NltkPackage | None:
     sha256, md5 = node.get("sha256_checksum", ""), node.get("checksum", "")
     if not (_NAME.fullmatch(name) and _NAME.fullmatch(subdir) and (sha256 or md5)):
         return None
+    try:
+        url = urljoin(base, node.get("url", ""))
+    except ValueError:
+        return None
     return NltkPackage(
         name=name,
         subdir=subdir,
-        url=urljoin(base, node.get("url", "")),
+        url=url,
         unzip=node.get("unzip", "1") != "0",
         algorithm="sha256" if sha256 else "md5",
         checksum=(sha256 or md5).lower(),

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import posixpath
 import re
-import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from python_buildpack import errors
-from python_buildpack.app.files import AppFiles
+from python_buildpack.app.files import AppFiles, parse_toml
 from python_buildpack.managers.declaration import Declaration, Index, InstallSet
 from python_buildpack.managers.local_projects import digest_tables
 from python_buildpack.managers.uv import BUILDING, CHOOSING
 from python_buildpack.presence import is_file
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 NAME = "script"
 ADD_PACKAGE = 'Add this line to the dependencies in the script\'s metadata: "{package}",'
@@ -97,8 +91,8 @@ def script_metadata(data: bytes, name: str) -> dict[str, Any] | None:
     if [start for start in starts if start > starts[0] + end]:
         raise errors.script_metadata_invalid(where, "There are two such blocks.")
     try:
-        return tomllib.loads("\n".join(content[:end]))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return parse_toml("\n".join(content[:end]))
+    except (ValueError, RecursionError) as error:
         raise errors.script_metadata_invalid(where, f"It is not valid TOML: {error}.") from None
 
 

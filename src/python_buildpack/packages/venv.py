@@ -80,6 +80,7 @@ def _clean_direct_url(path: Path, hide: Callable[[str], str]) -> bool:
     try:
         data = json.loads(path.read_bytes())
         data["url"] = hide(without_credentials(data["url"]))
+        json.dumps(data, ensure_ascii=False).encode()  # it is text: no half of a character
     except (ValueError, TypeError, KeyError, RecursionError):
         return False
     path.write_text(json.dumps(data, sort_keys=True))
