@@ -19,16 +19,24 @@ else:
     import tomli as tomllib
 
 MAX_BYTES = 64 * 1024 * 1024
-# As many tables within tables, by one key: what is done with them afterwards recurses.
-_DEEP_KEY = re.compile(r"(?:\.[ \t]*[\"'\w-]+[ \t]*){100}")
+_MAX_DEPTH = 100
 
 
 def parse_toml(text: str) -> dict[str, Any]:
     """Raises `ValueError` or `RecursionError`, the first with the line where that is known."""
-    if deep := _DEEP_KEY.search(text):
-        line = text.count("\n", 0, deep.start()) + 1
-        raise ValueError(f"a key of more than 100 parts (at line {line})")
-    return tomllib.loads(text)
+    table = tomllib.loads(text)
+    # A key of a thousand parts is parsed without recursion, but what reads it later recurses.
+    level: list[Any] = [table]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            child
+            for one in level
+            for child in (one.values() if isinstance(one, dict) else one)
+            if isinstance(child, (dict, list))
+        ]
+    if level:
+        raise ValueError(f"tables within tables, more than {_MAX_DEPTH} deep")
+    return table
 
 
 class AppFiles:
