@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
 
@@ -12,7 +11,7 @@ from cnb.detect import read_detect_context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 MARKER_FILES = (
     "requirements.txt",
@@ -89,15 +88,7 @@ def python_sign(app_dir: str, script: str = "") -> str | None:
     except OSError:
         return None
     present = frozenset(names)
-    near = (
-        name
-        for name in sorted(names)
-        if name == "pylock.toml"
-        or (name.startswith("pylock.") and name.endswith(".toml"))
-        or is_misspelt_requirements(name)
-        or misspelt_version_file(name)
-    )
-    for name in itertools.chain((name for name in MARKER_FILES if name in present), near):
+    for name in _telling(present):
         if not os.path.isdir(os.path.join(app_dir, name)):  # noqa: PTH112, PTH118
             return name
     for marker in VENV_MARKERS:
@@ -108,6 +99,15 @@ def python_sign(app_dir: str, script: str = "") -> str | None:
     if "Procfile" in present and _procfile_names_python(os.path.join(app_dir, "Procfile")):  # noqa: PTH118
         return "Procfile"
     return None
+
+
+def _telling(present: frozenset[str]) -> Iterator[str]:
+    yield from (name for name in MARKER_FILES if name in present)
+    for name in sorted(present):
+        if name == "pylock.toml" or (name.startswith("pylock.") and name.endswith(".toml")):
+            yield name
+        elif is_misspelt_requirements(name) or misspelt_version_file(name):
+            yield name
 
 
 def _procfile_names_python(path: str) -> bool:
