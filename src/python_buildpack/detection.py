@@ -104,9 +104,12 @@ def python_sign(app_dir: str, script: str = "") -> str | None:
 def _telling(present: frozenset[str]) -> Iterator[str]:
     yield from (name for name in MARKER_FILES if name in present)
     for name in sorted(present):
-        if name == "pylock.toml" or (name.startswith("pylock.") and name.endswith(".toml")):
-            yield name
-        elif is_misspelt_requirements(name) or misspelt_version_file(name):
+        if (
+            name == "pylock.toml"
+            or (name.startswith("pylock.") and name.endswith(".toml"))
+            or is_misspelt_requirements(name)
+            or misspelt_version_file(name)
+        ):
             yield name
 
 
