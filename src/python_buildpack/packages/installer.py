@@ -523,11 +523,23 @@ def keep_built_wheels(cache: Path, kept: Path, log: Log) -> None:
 
 
 def _forget_secrets(cache: Path, log: Log) -> None:
-    """Remove a tool's records of URLs that hold a secret: what they are about is fetched again."""
+    """Remove a tool's records of URLs that hold a secret, and wheels whose requirements do.
+
+    What they are about is fetched, or built, again.
+    """
+    for metadata in list(cache.glob("archive-v*/*/*.dist-info/METADATA")):
+        if _names_credentials(metadata.read_bytes(), log):
+            shutil.rmtree(metadata.parents[1])
     for folder, folders, names in os.walk(cache):
         folders[:] = [name for name in folders if not name.startswith("archive-v")]
-        for path in (Path(folder) / name for name in names):
-            if path.is_file() and not path.is_symlink() and _holds_secret(path, log):
+        for path in (Path(folder) / name for name in (*folders, *names)):
+            if path.is_symlink():
+                forgotten = not path.exists()
+            elif path.suffix == ".whl" and path.is_file():
+                forgotten = _holds_credentials(path, log)
+            else:
+                forgotten = path.is_file() and _holds_secret(path, log)
+            if forgotten:
                 path.unlink()
 
 
@@ -538,13 +550,23 @@ def _holds_secret(path: Path, log: Log) -> bool:
 
 
 def _holds_credentials(wheel: Path, log: Log) -> bool:
-    """Whether the URL of a requirement has some, as those of the app's own project may."""
-    with zipfile.ZipFile(wheel) as archive:
-        return any(
-            metadata_without_credentials(data, log.clean) != data
-            for name in archive.namelist()
-            if name.endswith(".dist-info/METADATA") and (data := archive.read(name))
-        )
+    """Whether the URL of a requirement has some, as those of the app's own project may.
+
+    A file that is no wheel is not to be kept either.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return any(
+                _names_credentials(archive.read(name), log)
+                for name in archive.namelist()
+                if name.endswith(".dist-info/METADATA")
+            )
+    except (zipfile.BadZipFile, OSError):
+        return True
+
+
+def _names_credentials(metadata: bytes, log: Log) -> bool:
+    return metadata_without_credentials(metadata, log.clean) != metadata
 
 
 def _pip(install: Install, tools: Tools, log: Log, *, show: bool) -> tuple[int, str]:
