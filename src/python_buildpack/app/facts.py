@@ -25,9 +25,7 @@ _FACTORIES = (
 )
 # Folders whose applications are seldom the one to serve: they are looked at last.
 _ASIDE = frozenset(
-    [
-        *("demo", "demos", "example", "examples", "mock", "mocks", "sample", "samples", "scripts"),
-    ]
+    ("demo", "demos", "example", "examples", "mock", "mocks", "sample", "samples", "scripts")
 )
 _SCRIPT_NAMES = ("streamlit_app", "gradio_app", "app", "main", "Home", "home", "index", "demo")
 _MAX_SCRIPTS = 100

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration, InstallSet
@@ -156,6 +157,11 @@ def runs_in_place(root: Path) -> bool:
 def _is_built_by(names: bytes, manifest: bytes) -> bool:
     found = re.search(_BUILD_SYSTEM, manifest)
     return found is not None and re.search(names, found[1]) is not None
+
+
+def file_url_path(url: str) -> str:
+    """The path in a `file:` URL, with or without `//`; a path stays what it is, but for `%xx`."""
+    return unquote(url.removeprefix("file://").removeprefix("file:"))
 
 
 def _bytes(path: Path) -> bytes:

@@ -21,6 +21,11 @@ def normal_name(name: str) -> str:
     """A distribution's name in its one spelling (PEP 503)."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"has a name that none can have: {name!r}")
+    return pep503_name(name)
+
+
+def pep503_name(name: str) -> str:
+    """The same of what is a name, or a part of one like an extra."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -82,10 +87,7 @@ def binary_options(
     The other two hold names, or `:all:`, to which a name in the other one is an exception. That is
     written out: the lines would count for what a build itself needs, too.
     """
-    built, ready = (
-        {re.sub(r"[-_.]+", "-", name).lower() for name in given}
-        for given in (no_binary, only_binary)
-    )
+    built, ready = ({pep503_name(name) for name in given} for given in (no_binary, only_binary))
     found: list[str] = []
     for name in dict.fromkeys(names):
         if name in ready or (":all:" in ready and name not in built):

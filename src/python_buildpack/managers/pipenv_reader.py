@@ -9,7 +9,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -17,7 +16,11 @@ from packaging.utils import canonicalize_name
 from python_buildpack import errors
 from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration, Index, InstallSet
-from python_buildpack.managers.local_projects import digest_lines, digest_local_project
+from python_buildpack.managers.local_projects import (
+    digest_lines,
+    digest_local_project,
+    file_url_path,
+)
 from python_buildpack.managers.lock_fields import Fields
 from python_buildpack.managers.pinned_lines import (
     by_index,
@@ -206,7 +209,7 @@ def _placed(files: AppFiles, entry: Fields, name: str, key: str, marker: str) ->
     hashes = entry.texts("hashes")
     if "://" in place and not place.startswith("file:"):
         return _Locked(name=name, version="", line=unnamed(place, marker, hashes))
-    relative = unquote(place.removeprefix("file://").removeprefix("file:"))
+    relative = file_url_path(place)
     path = files.root / relative
     if not relative or not files.holds(relative):
         raise errors.lock_path_missing(LOCK, name, place)

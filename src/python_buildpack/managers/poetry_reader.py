@@ -29,6 +29,7 @@ from python_buildpack.managers.pinned_lines import (
     direct,
     editable,
     normal_name,
+    pep503_name,
     pinned,
     vcs_url,
 )
@@ -184,22 +185,22 @@ def _known_groups(manifest: Fields, wanted: Sequence[str]) -> tuple[str, ...]:
         *(["dev"] if "dev-dependencies" in poetry.values else []),
         "main",
     }
-    missing = [name for name in wanted if _normal(name) not in {_normal(one) for one in known}]
+    missing = [
+        name for name in wanted if pep503_name(name) not in {pep503_name(one) for one in known}
+    ]
     if missing:
         raise errors.groups_unknown(missing, sorted(known - {"main"}), MANIFEST)
-    return tuple(_normal(name) for name in wanted)
+    return tuple(pep503_name(name) for name in wanted)
 
 
 def _known_extras(lock: Fields, wanted: Sequence[str]) -> frozenset[str]:
     known = lock.table("extras").values
-    missing = [name for name in wanted if _normal(name) not in {_normal(one) for one in known}]
+    missing = [
+        name for name in wanted if pep503_name(name) not in {pep503_name(one) for one in known}
+    ]
     if missing:
         raise errors.extras_unknown(missing, sorted(known), LOCK)
-    return frozenset(_normal(name) for name in wanted)
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    return frozenset(pep503_name(name) for name in wanted)
 
 
 def _markers_of_groups(
@@ -219,7 +220,7 @@ def _markers_of_groups(
                 if by_group
                 else package.optional_text("markers") or ""
                 for group in package.texts("groups")
-                if _normal(group) in groups
+                if pep503_name(group) in groups
             ]
         )
     spans = PythonSpans({one for several in markers for one in several}, machine)
@@ -247,7 +248,7 @@ def _markers_of_graph(
     poetry = _poetry(manifest)
     root = list(poetry_graph.read_edges(poetry.table("dependencies")))
     for name in poetry.table("group").values:
-        if _normal(name) in groups:
+        if pep503_name(name) in groups:
             group = poetry.table("group").table(name)
             root += poetry_graph.read_edges(group.table("dependencies"))
     if "dev" in groups:
@@ -259,7 +260,7 @@ def _markers_of_graph(
         wanted = {
             name
             for extra in known.values
-            if _normal(extra) in extras
+            if pep503_name(extra) in extras
             for name in poetry_graph.names_in(known.texts(extra))
         }
         return [spans.marker(where) for where in poetry_graph.walk(nodes, root, wanted, spans)]
@@ -423,6 +424,6 @@ def _indexes(poetry: Fields, chosen: Sequence[_Locked]) -> tuple[Index, ...]:
     ]
     public = any(one.is_from_index and one.index is None for one in chosen)
     used = dict.fromkeys(one.index for one in chosen if one.index is not None)
-    if public or not primary or any(_normal(index.name) == "pypi" for index in primary):
+    if public or not primary or any(pep503_name(index.name) == "pypi" for index in primary):
         return tuple(used)
     return (primary[0], *(index for index in used if index.name != primary[0].name))

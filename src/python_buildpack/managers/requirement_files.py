@@ -8,11 +8,10 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote
 
 from python_buildpack import errors
 from python_buildpack.app.files import AppFiles
-from python_buildpack.managers.local_projects import digest_lines
+from python_buildpack.managers.local_projects import digest_lines, file_url_path
 from python_buildpack.presence import exists
 from python_buildpack.redact import names_a_secret, without_credentials, without_secrets
 
@@ -192,10 +191,9 @@ class _Reader:
 
     def _digest_of_variables(self, lines: Sequence[str]) -> str:
         """Of lines without credentials: another password changes nothing; '' where none counts."""
-        meant = [
-            without_secrets(self._expanded(line, public=True)) for line in lines if "${" in line
-        ]
-        written = [without_secrets(line) for line in lines if "${" in line]
+        named = [line for line in lines if "${" in line]
+        meant = [without_secrets(self._expanded(line, public=True)) for line in named]
+        written = [without_secrets(line) for line in named]
         return digest_lines(meant) if meant != written else ""
 
     def _read_requirement(self, line: str) -> str:
@@ -218,7 +216,7 @@ class _Reader:
                 continue
             place = word[option.end() :] or following
             if place.startswith("file:"):
-                place = unquote(place.removeprefix("file://").removeprefix("file:"))
+                place = file_url_path(place)
             if place and "://" not in place:
                 beside = os.path.join(os.path.dirname(name), place)  # noqa: PTH118, PTH120
                 found = beside if exists(self._root / beside) else place
@@ -323,7 +321,7 @@ def _local_path(requirement: str, *, editable: bool = False) -> str | None:
     target = re.sub(r"#\w+=.*", "", target.partition(";")[0]).strip()
     target = re.sub(r"\[[^\[\]]*\]$", "", target).strip()
     if target.startswith("file:"):
-        target = unquote(target.removeprefix("file://").removeprefix("file:"))
+        target = file_url_path(target)
     elif "://" in target or not (
         _PATH.match(target)
         or target.endswith(_ARCHIVES)
