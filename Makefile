@@ -119,6 +119,10 @@ test-security: venv ## secrets, faults, hostile apps
 test-pack: venv ## pack and Docker
 	$(call suite,tests/pack)
 
+.PHONY: kpack-programs
+kpack-programs: venv ## Kubernetes and kpack, which test-kpack needs, built once per machine
+	@$(RUN) scripts/kpack.py --programs
+
 test-kpack: venv ## kpack on a Kubernetes of one node, with the manifests of deploy/kpack (needs root)
 	@$(RUN) scripts/kpack.py
 	$(call suite,tests/kpack)

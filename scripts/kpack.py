@@ -5,6 +5,7 @@ Run as a program it builds all that such a cluster consists of, once per machine
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import json
@@ -209,19 +210,28 @@ def push_app(cluster: Cluster, app: Path, image: str) -> None:
 
 def main() -> int:
     """Build everything; print what it took."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument(
+        "--programs", action="store_true", help="only Kubernetes and kpack; install nothing"
+    )
+    only_programs = parser.parse_args().programs
 
     def log(text: str) -> None:
         print(text, flush=True)
 
     started = time.monotonic()
     try:
-        install_packages(log)
-        for ensure in (ensure_lifecycle, ensure_pack, base_system, ensure_kubernetes, ensure_kpack):
-            ensure(log)
+        if not only_programs:
+            install_packages(log)
+            for ensure in (ensure_lifecycle, ensure_pack, base_system):
+                ensure(log)
+        ensure_kubernetes(log)
+        ensure_kpack(log)
     except (ClusterError, DockerError, GoToolError, PackageError) as error:
         print(error, file=sys.stderr)
         return 1
-    log(f"Kubernetes, kpack, lifecycle and pack are here ({time.monotonic() - started:.0f} s)")
+    names = "Kubernetes and kpack" if only_programs else "Kubernetes, kpack, lifecycle and pack"
+    log(f"{names} are here ({time.monotonic() - started:.0f} s)")
     return 0
 
 
