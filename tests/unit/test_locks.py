@@ -548,6 +548,7 @@ def test_groups_include_groups() -> None:
         ({"BP_PYTHON_EXTRAS": "other"}, ["shop-pg[pg]", "shop @ https://h.example/shop.whl"]),
         ({"BP_PYTHON_GROUPS": "prod"}, ["gunicorn", "psycopg"]),
         ({"BP_PYTHON_GROUPS": "self"}, []),
+        ({"BP_PYTHON_GROUPS": "On-Call"}, ["pager"]),
     ],
 )
 def test_a_project_that_requires_itself(
@@ -568,7 +569,11 @@ def test_a_project_that_requires_itself(
                 "other": ["shop-pg[pg]", "shop @ https://h.example/shop.whl"],
             },
         },
-        "dependency-groups": {"prod": ["shop[pg]", "gunicorn"], "self": ["shop", "shop[none]"]},
+        "dependency-groups": {
+            "prod": ["shop[pg]", "gunicorn"],
+            "self": ["shop", "shop[none]"],
+            "on__call": ["pager"],
+        },
     }
     files = app(tmp_path, pyproject_toml=manifest)
     install = pyproject.read(files, read_settings(environ)).install

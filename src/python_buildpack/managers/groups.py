@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from python_buildpack import errors
 from python_buildpack.app.files import AppFiles
+from python_buildpack.managers.names import pep503_name
 
 FILE = "pyproject.toml"
 
@@ -21,7 +22,7 @@ def group_requirements(files: AppFiles, groups: Collection[str]) -> tuple[str, .
     if table is not None and not isinstance(table, dict):
         raise errors.file_unreadable(FILE, "[dependency-groups] is not a table.")
     known = table or {}
-    missing = [group for group in groups if _normal(group) not in map(_normal, known)]
+    missing = [group for group in groups if pep503_name(group) not in map(pep503_name, known)]
     if missing:
         raise errors.groups_unknown(missing, sorted(known), FILE)
     from packaging.dependency_groups import resolve_dependency_groups
@@ -33,7 +34,3 @@ def group_requirements(files: AppFiles, groups: Collection[str]) -> tuple[str, .
         causes = getattr(error, "exceptions", (error,))
         why = "; ".join(str(cause) for cause in causes)
         raise errors.file_unreadable(f"{FILE} [dependency-groups]", f"{why}.") from None
-
-
-def _normal(name: str) -> str:
-    return name.lower().replace("_", "-").replace(".", "-")

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from packaging.version import Version
 
+from python_buildpack.managers.names import pep503_name
 from python_buildpack.presence import exists
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -22,11 +23,6 @@ def normal_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(f"has a name that none can have: {name!r}")
     return pep503_name(name)
-
-
-def pep503_name(name: str) -> str:
-    """The same of what is a name, or a part of one like an extra."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def pinned(name: str, version: str, marker: str = "", hashes: Iterable[str] = ()) -> str:

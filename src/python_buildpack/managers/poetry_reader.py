@@ -23,13 +23,13 @@ from python_buildpack.managers.local_projects import (
     root_project,
 )
 from python_buildpack.managers.lock_fields import Fields
+from python_buildpack.managers.names import pep503_name
 from python_buildpack.managers.pinned_lines import (
     binary_options,
     by_index,
     direct,
     editable,
     normal_name,
-    pep503_name,
     pinned,
     vcs_url,
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from python_buildpack import errors
 from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration, Index, InstallSet
 from python_buildpack.managers.local_projects import digest_local_project
+from python_buildpack.managers.names import pep503_name
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
@@ -117,11 +117,11 @@ def _known(
     wanted: tuple[str, ...], known: list[str] | None, name: str, error: Any
 ) -> tuple[str, ...]:
     """The chosen names as the lock spells them."""
-    spelt = {_normal(one): one for one in known or ()}
-    missing = [one for one in wanted if _normal(one) not in spelt]
+    spelt = {pep503_name(one): one for one in known or ()}
+    missing = [one for one in wanted if pep503_name(one) not in spelt]
     if missing:
         raise error(missing, sorted(spelt.values()), name)
-    return tuple(spelt[_normal(one)] for one in wanted)
+    return tuple(spelt[pep503_name(one)] for one in wanted)
 
 
 def _digest(table: Mapping[str, Any]) -> str:
@@ -158,7 +158,3 @@ def _shown(packages: Collection[Mapping[str, Any]]) -> Iterator[str]:
             yield f"{package['name']} @ {without_credentials(direct['url'])}"
         elif "version" in package:
             yield f"{package['name']}=={package['version']}"
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

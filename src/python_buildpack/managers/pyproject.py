@@ -11,6 +11,7 @@ from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration, InstallSet
 from python_buildpack.managers.groups import group_requirements
 from python_buildpack.managers.local_projects import digest_tables, root_project
+from python_buildpack.managers.names import pep503_name
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
 
@@ -71,7 +72,7 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
         return root_project(files, NAME, extras=settings.extras, lines=groups, shown=shown)
     _refuse_sources(table)
     extras = [line for extra in settings.extras for line in _extra_lines(optional, extra)]
-    own = _normal(str(project.get("name", "")))
+    own = pep503_name(str(project.get("name", "")))
     lines = tuple(_without_itself([*dependencies, *extras, *groups], own, optional))
     return Declaration(
         manager=NAME,
@@ -97,15 +98,15 @@ def _needs_backend(files: AppFiles, project: Mapping[str, Any], dynamic: Collect
 
 
 def _check_extras(extras: Collection[str], optional: Mapping[str, Any]) -> None:
-    known = {_normal(name) for name in optional}
-    missing = [extra for extra in extras if _normal(extra) not in known]
+    known = {pep503_name(name) for name in optional}
+    missing = [extra for extra in extras if pep503_name(extra) not in known]
     if missing:
         raise errors.extras_unknown(missing, sorted(optional), FILE)
 
 
 def _extra_lines(optional: Mapping[str, Any], extra: str) -> tuple[str, ...]:
     where = f"{FILE} [project.optional-dependencies]"
-    names = [name for name in optional if _normal(name) == _normal(extra)]
+    names = [name for name in optional if pep503_name(name) == pep503_name(extra)]
     return tuple(line for name in names for line in _strings(optional, name, where))
 
 
@@ -124,7 +125,7 @@ def _without_itself(lines: Sequence[str], own: str, optional: Mapping[str, Any])
         if itself.marker is not None:
             markers = tuple(dict.fromkeys([*markers, str(itself.marker)]))
         for extra in sorted(itself.extras):
-            step = (_normal(extra), markers)
+            step = (pep503_name(extra), markers)
             if step not in entered:
                 entered.add(step)
                 waiting += [(one, markers) for one in _extra_lines(optional, extra)]
@@ -133,7 +134,7 @@ def _without_itself(lines: Sequence[str], own: str, optional: Mapping[str, Any])
 def _parse_own(line: str, own: str) -> Requirement | None:
     """The requirement, where `line` means the project itself."""
     name = _NAME.match(line)
-    if name is None or _normal(name[0].strip()) != own:
+    if name is None or pep503_name(name[0].strip()) != own:
         return None
     from packaging.requirements import InvalidRequirement, Requirement
 
@@ -165,10 +166,6 @@ def _refuse_sources(table: Mapping[str, Any]) -> None:
     uv = _table(_table(table, "tool", FILE), "uv", FILE)
     if uv.get("sources"):
         raise errors.sources_need_lock(FILE, "uv.lock", "uv lock")
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _table(table: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from python_buildpack import errors
 from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.local_projects import digest_lines, file_url_path
+from python_buildpack.managers.names import pep503_name
 from python_buildpack.presence import exists
 from python_buildpack.redact import names_a_secret, without_credentials, without_secrets
 
@@ -307,7 +308,7 @@ def _line_of(line: str, data: bytes, name: str) -> int:
 def names_with_hash(lines: Iterable[str]) -> frozenset[str]:
     """The names (PEP 503) of the requirement lines that state a hash themselves."""
     named = (_NAME.match(line) for line in lines if "sha256=" in line or "--hash" in line)
-    return frozenset(re.sub(r"[-_.]+", "-", name[0]).lower() for name in named if name)
+    return frozenset(pep503_name(name[0]) for name in named if name)
 
 
 def _local_path(requirement: str, *, editable: bool = False) -> str | None:

@@ -14,6 +14,7 @@ from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration, Index, InstallSet
 from python_buildpack.managers.local_projects import digest_local_project, digest_tables
 from python_buildpack.managers.lock_fields import Fields
+from python_buildpack.managers.names import pep503_name
 from python_buildpack.managers.uv import BUILDING, NAME
 from python_buildpack.managers.uv_workspace import LOCK, MANIFEST, lock_above
 from python_buildpack.presence import is_file
@@ -130,9 +131,9 @@ def _read_packages(lock: Fields) -> Iterator[Package]:
         for kind, key in (("extra", "optional-dependencies"), ("group", "dev-dependencies")):
             group = table.table(key)
             for name in group.values:
-                needs[f"{kind}:{_normal(name)}"] = tuple(_read_needs(group, name))
+                needs[f"{kind}:{pep503_name(name)}"] = tuple(_read_needs(group, name))
         yield Package(
-            name=_normal(table.text("name")),
+            name=pep503_name(table.text("name")),
             version=table.optional_text("version") or "",
             kind=kinds[0],
             location=source.text(kinds[0]),
@@ -147,7 +148,10 @@ def _read_packages(lock: Fields) -> Iterator[Package]:
 
 def _read_needs(table: Fields, key: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     for need in table.tables(key):
-        yield _normal(need.text("name")), tuple(_normal(extra) for extra in need.texts("extra"))
+        yield (
+            pep503_name(need.text("name")),
+            tuple(pep503_name(extra) for extra in need.texts("extra")),
+        )
 
 
 def _choose(
@@ -161,10 +165,10 @@ def _choose(
         one.name: one for one in packages if one.kind in ("editable", "virtual", "directory")
     }
     if settings.uv_packages:
-        unknown = [name for name in settings.uv_packages if _normal(name) not in members]
+        unknown = [name for name in settings.uv_packages if pep503_name(name) not in members]
         if unknown:
             raise errors.workspace_member_unknown(unknown, sorted(members), f"{place}{LOCK}")
-        return tuple(members[_normal(name)] for name in settings.uv_packages)
+        return tuple(members[pep503_name(name)] for name in settings.uv_packages)
     own = os.path.relpath(files.root, os.path.normpath(files.root / place))
     chosen = tuple(one for one in members.values() if os.path.normpath(one.location) == own)
     if chosen or (settings.groups and own == "."):
@@ -194,7 +198,7 @@ def _check_names(
         (settings.groups, groups, errors.groups_unknown),
         (settings.extras, extras, errors.extras_unknown),
     ):
-        missing = [name for name in wanted if _normal(name) not in map(_normal, known)]
+        missing = [name for name in wanted if pep503_name(name) not in map(pep503_name, known)]
         if missing:
             raise error(missing, sorted(known), where)
 
@@ -203,8 +207,8 @@ def _starts(lock: Fields, chosen: Sequence[Package], settings: Settings) -> list
     """Pairs of a package and the key of its needs, from which the installed set is reached."""
     keys = (
         "",
-        *(f"extra:{_normal(extra)}" for extra in settings.extras),
-        *(f"group:{_normal(group)}" for group in settings.groups),
+        *(f"extra:{pep503_name(extra)}" for extra in settings.extras),
+        *(f"group:{pep503_name(group)}" for group in settings.groups),
     )
     starts = [(one.name, key) for one in chosen for key in keys]
     if not chosen:
@@ -319,7 +323,3 @@ def _join(folder: str, name: str) -> str:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _normal(name: str) -> str:
-    return name.lower().replace("_", "-").replace(".", "-")
