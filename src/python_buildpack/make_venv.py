@@ -21,11 +21,12 @@ from python_buildpack.launch.environment import launch_environment
 from python_buildpack.launch.processes import WRAPPER
 from python_buildpack.lent_python import lent_interpreter
 from python_buildpack.managers.declaration import InstallSet
-from python_buildpack.packages import installer, venv
+from python_buildpack.packages import hash_checking, installer, venv
 from python_buildpack.packages.app_indexes import AppIndexes, app_indexes
 from python_buildpack.packages.credentials import secrets
 from python_buildpack.packages.distribution import Distribution
 from python_buildpack.packages.index_access import Access, grant
+from python_buildpack.packages.installation import Install
 from python_buildpack.packages.package_sources import parse_source
 from python_buildpack.packages.pylock_selection import target_environment
 from python_buildpack.packages.resolution import installed_artifact
@@ -98,7 +99,7 @@ def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed
     installer.check_packages(install, shop.tools, shop.log)
     venv.tidy(shop.venv_dir, shop.log.clean)
     distributions = venv.installed_distributions(shop.venv_dir)
-    resolved = {package.name: package for package in installer.read_resolution(install)}
+    resolved = {package.name: package for package in hash_checking.read_resolution(install)}
     artifacts = {
         one.name: {"file": artifact.file, "sha256": artifact.sha256}
         for one in distributions
@@ -107,7 +108,7 @@ def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed
         and artifact.sha256
     }
     _warn_of_missing_libraries(shop)
-    unchecked = installer.unvouched(install)
+    unchecked = hash_checking.unvouched(install)
     shop.log.info(
         f"{plural(len(distributions), 'package')} installed and byte-compiled"
         + (f"; no hash vouches for {', '.join(unchecked)}" if unchecked else "")
@@ -117,13 +118,13 @@ def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed
 
 def make_install(
     shop: Workshop, install_set: InstallSet, python: Path, *, again: Mapping[str, str] | None = None
-) -> installer.Install:
+) -> Install:
     """What the installer is given. `again`: the versions to install once more, for one step."""
     plan = shop.plan
     access, offline = _access(shop, install_set)
     if shop.sources.require_hashes and not install_set.locked:
         install_set = dataclasses.replace(install_set, require_hashes=True)
-    return installer.Install(
+    return Install(
         venv=shop.venv_dir,
         python=python,
         python_version=plan.release.version,

@@ -75,8 +75,10 @@ CALLS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("byte_code.py", "capture"): (),
     ("make_python.py", "download"): (OWN,),
     ("packages/installer.py", "answer_status"): (OWN,),
-    ("packages/installer.py", "run"): ("uv", "pip", "git"),
+    ("packages/installer.py", "run"): (),  # looks at what is there
+    ("packages/pip_installer.py", "run"): ("pip", "git"),
     ("packages/tools.py", "capture"): (),
+    ("packages/uv_installer.py", "run"): ("uv", "git"),
     ("packages/uv_lock.py", "run"): ("uv",),
     ("runtime/releases.py", "fetch_bytes"): (OWN,),
 }

@@ -41,6 +41,7 @@ PURE = (
     "python_buildpack.runtime.version_syntax",
     "python_buildpack.runtime.versions",
 )
+INSTALLERS = ("installer", "uv_installer", "pip_installer", "kept_wheels", "hash_checking")
 IMPURE_MODULES = frozenset(
     [
         *("io", "os", "pathlib", "random", "shutil", "socket", "subprocess", "sys", "tempfile"),
@@ -50,7 +51,7 @@ IMPURE_MODULES = frozenset(
         *(f"python_buildpack.{name}" for name in ("lent_python", "make_python", "make_venv")),
         "python_buildpack.workshop",
         *(f"python_buildpack.runtime.{name}" for name in ("archive", "contents")),
-        *(f"python_buildpack.packages.{name}" for name in ("installer", "tools", "venv")),
+        *(f"python_buildpack.packages.{name}" for name in (*INSTALLERS, "tools", "venv")),
     ]
 )
 # Copied into the image, where they run alone: they import nothing of ours and see its environment.
@@ -184,7 +185,7 @@ def test_managers_only_read() -> None:
     """A package manager's module starts no process and asks no network: others carry out."""
     forbidden = {
         *(f"python_buildpack.{name}" for name in ("run", "fetch", "execute")),
-        *(f"python_buildpack.packages.{name}" for name in ("installer", "tools")),
+        *(f"python_buildpack.packages.{name}" for name in (*INSTALLERS, "tools")),
     }
     for module in MODULES:
         if module.startswith("python_buildpack.managers"):
@@ -244,7 +245,7 @@ def test_a_build_that_changes_nothing_imports_no_installer() -> None:
             f"python_buildpack.managers.{n}"
             for n in ("lock_fields", "pinned_lines", "python_spans")
         ),
-        *(f"python_buildpack.packages.{n}" for n in ("app_indexes", "index_access", "installer")),
+        *(f"python_buildpack.packages.{n}" for n in ("app_indexes", "index_access", *INSTALLERS)),
         *(f"python_buildpack.packages.{n}" for n in ("index_pins", "resolution", "venv")),
         *(f"python_buildpack.runtime.{n}" for n in ("archive", "contents", "poetry_constraint")),
     }

@@ -11,7 +11,8 @@ from python_buildpack.errors import UserError
 from python_buildpack.log import Log
 from python_buildpack.managers.declaration import InstallSet
 from python_buildpack.packages.index_access import Access
-from python_buildpack.packages.installer import Install, check_packages, install_packages
+from python_buildpack.packages.installation import Install
+from python_buildpack.packages.installer import check_packages, install_packages
 from python_buildpack.packages.package_sources import Source
 from python_buildpack.packages.tools import Tools
 
