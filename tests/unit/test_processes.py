@@ -639,6 +639,7 @@ def planned(
     absent: frozenset[str] = frozenset(),
     how: str = "Add this line to requirements.txt: {package}",
     project_dir: str = "",
+    members: tuple[str, ...] = (),
 ) -> LaunchPlan:
     """The processes of an app with these files, below `project_dir`."""
     top, folder = folder, folder / project_dir
@@ -656,6 +657,7 @@ def planned(
             root=str(Path(ROOT, project_dir)),
             app_dir=ROOT,
             script=script,
+            members=members,
             live_reload=live_reload,
             absent=absent,
             how_to_add=how,
@@ -680,6 +682,14 @@ def test_inferred_processes(case: Case, tmp_path: Path) -> None:
     defaults = [one.type for one in plan.processes if one.default]
     expected = ["web"] if web else [one.type for one in plan.processes]
     assert defaults == (expected if len(expected) == 1 else [])
+
+
+def test_a_member_of_a_workspace_that_is_only_installed(tmp_path: Path) -> None:
+    """Its directory is where its app is: the log says how to build there."""
+    files = {"services/api/src/api/main.py": "import fastapi\napp = fastapi.FastAPI()\n"}
+    plan = planned(tmp_path, files, "fastapi uvicorn", members=("api",))
+    assert plan.processes == ()
+    assert any("BP_PYTHON_PROJECT_DIR=<its directory>" in notice for notice in plan.notices)
 
 
 @pytest.mark.parametrize(

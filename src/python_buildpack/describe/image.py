@@ -88,6 +88,7 @@ def _launch_inputs(shop: Workshop, packages: Mapping[str, str]) -> LaunchInputs:
         root=str(project.root),
         app_dir=str(shop.context.app_dir),
         script=settings.script,
+        members=settings.uv_packages,
         live_reload=settings.live_reload,
         absent=frozenset(_absent(shop)),
         how_to_add=how_to_add(project.packages.manager, settings),

@@ -47,6 +47,11 @@ def inferred_processes(given: LaunchInputs, notes: Notes) -> list[Planned]:
             "No Procfile, and no web app was recognised: the image has no default process. "
             "To add one, commit a Procfile with the line: web: <command>"
         )
+        if given.members:
+            notes.notices.append(
+                f"BP_UV_PACKAGE={' '.join(given.members)} is installed, but the app is looked for "
+                "in the root. To build a member's own app: BP_PYTHON_PROJECT_DIR=<its directory>"
+            )
         _say_what_is_unread(facts, notes)
     return planned
 

@@ -45,9 +45,9 @@ class LaunchInputs:
 
     `procfile` is None where there is none; `facts` where they were not needed. `packages` is what
     is installed: PEP 503 name -> version. `root` is the app's own directory, `app_dir` what was
-    uploaded. `script` is the one that BP_PYTHON_SCRIPT names. `absent` are the
-    scripts and modules of the Procfile that are not there. `how_to_add` says how to require
-    `{package}`, in the words of the package manager in use.
+    uploaded. `script` is the one that BP_PYTHON_SCRIPT names, `members` those of the workspace that
+    BP_UV_PACKAGE names. `absent` are the scripts and modules of the Procfile that are not there.
+    `how_to_add` says how to require `{package}`, in the words of the package manager in use.
     """
 
     procfile: tuple[ProcfileEntry, ...] | None
@@ -57,6 +57,7 @@ class LaunchInputs:
     root: str
     app_dir: str
     script: str = ""
+    members: tuple[str, ...] = ()
     live_reload: bool = False
     absent: frozenset[str] = frozenset()
     how_to_add: str = "Add this line to requirements.txt: {package}"
