@@ -38,8 +38,14 @@ EXCLUDED = {
     "python_buildpack.make_python.packaged_runtimes": "the package's own record",
     "python_buildpack.app_steps.transient.read_venv_metadata": "metadata that was found to fit already",
     "python_buildpack.packages.credentials.write_certificates": "certificates are copied as they are",
-    "python_buildpack.packages.installer._read_lock": "gathers what the others read",
-    "python_buildpack.packages.hash_checking": "what uv and pip write for the buildpack",
+    "python_buildpack.packages.installer": "gathers what the others read",
+    **dict.fromkeys(
+        (
+            f"python_buildpack.packages.{name}"
+            for name in ("hash_checking", "kept_wheels", "uv_installer")
+        ),
+        "what uv and pip write for the buildpack",
+    ),
     "python_buildpack.kept_trees": "what an earlier build kept; tests/unit/test_kept_trees.py",
     "python_buildpack.in_image.launch_wrapper": "words that direct_words made; a target runs them",
     "python_buildpack.main._read_and_decide": "gathers what the others read",
