@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from packaging.version import Version
@@ -15,6 +15,7 @@ from go_tools import cache_dir
 from host_python import NoPython, find_host_python
 from python_buildpack.fetch import download
 from python_buildpack.log import Log
+from python_buildpack.redact import without_credentials
 from python_buildpack.runtime.releases import (
     DEFAULT_MINOR,
     FORMAT,
@@ -66,12 +67,16 @@ def newest(releases: Sequence[Release], wanted: str, arch: str) -> Release:
 def from_archives(arch: str, own_list: str) -> RuntimeSource:
     """The archives of the built-in release list, or of the one at `own_list` (path or URL).
 
+    Credentials in their URLs are for the making alone: the package goes to others.
     Raises `PackageError`, and `UserError` for a list that cannot be had.
     """
     known = load_list(own_list, Log(), os.environ) if own_list else builtin_list()
+    urls = {release.sha256: release.url for release in known.releases}
+    public = [replace(one, url=without_credentials(one.url)) for one in known.releases]
+    known = replace(known, releases=tuple(public))
     return RuntimeSource(
         releases=known.releases,
-        archive=fetch_archive,
+        archive=lambda release: fetch_archive(replace(release, url=urls[release.sha256])),
         default=newest(known.releases, DEFAULT_MINOR, arch),
         own_list=_rendered(known) if own_list else None,
     )

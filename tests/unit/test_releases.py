@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from packaging.version import Version
 
+import package_runtimes
 import release_list
 import runtime_archive
 from python_buildpack.errors import UserError
@@ -302,6 +303,30 @@ def test_credentials_of_a_list_are_not_shown(monkeypatch: pytest.MonkeyPatch) ->
         load(source)
     assert "s3cr3t" not in caught.value.title + caught.value.body
     assert "host.example" in caught.value.title
+
+
+def test_a_package_holds_no_credentials_of_its_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the list's own nor those of an entry; the archives are fetched with them."""
+    from python_buildpack import fetch
+
+    elsewhere = {"url": "https://files.example/b.tar.gz?token=pa55word", "sha256": "b" * 64}
+    entries = [GOOD, {**GOOD, **elsewhere, "version": "3.12.1"}]
+    monkeypatch.setattr(fetch, "fetch_bytes", lambda *_, **__: listing(*entries))
+    fetched: list[str] = []
+
+    def fetch_archive(release: Release) -> Path:
+        fetched.append(release.url)
+        return Path(release.file_name)
+
+    monkeypatch.setattr(package_runtimes, "fetch_archive", fetch_archive)
+    source = package_runtimes.from_archives("amd64", "https://me:s3cr3t@host.example/list.json")
+    for release in source.releases:
+        source.archive(release)
+    assert fetched == ["https://me:s3cr3t@host.example/python.tar.gz", elsewhere["url"]]
+    written = f"{source.own_list!r} {source.default} {source.releases}"
+    assert "https://host.example/python.tar.gz" in written
+    assert "s3cr3t" not in written
+    assert "pa55word" not in written
 
 
 def test_the_builtin_list_is_read_from_the_package() -> None:
