@@ -41,15 +41,21 @@ def test_cache_does_not_grow(build: Builder, index: SimpleIndex, app: Path, tmp_
 def test_built_wheels_are_built_once(
     build: Builder, index: SimpleIndex, app: Path, tmp_path: Path
 ) -> None:
-    """Another requirement is added: what was built is there; it goes when nothing needs it."""
+    """Another requirement is added: what was built is there; it goes when nothing needs it.
+
+    What Dockerfiles tell uv about caches and byte code changes neither.
+    """
+    of_dockerfiles = {"UV_NO_CACHE": "1", "UV_COMPILE_BYTECODE": "1"}
     index.immutable = True
     index.add(write_sdist(Distribution(name="alpha"), tmp_path))
-    index.add(write_wheel(Distribution(name="beta"), tmp_path))
+    suite = {"beta/__init__.py": "", "beta/tests/test_beta.py": "b = 1\n"}
+    index.add(write_wheel(Distribution(name="beta", files=suite), tmp_path))
     write_files(app, {"requirements.txt": "alpha\n"})
-    build(app, PIP_INDEX_URL=index.url).passed()
+    build(app, PIP_INDEX_URL=index.url, **of_dockerfiles).passed()
     assert index.downloads().count("alpha-1.0.tar.gz") == 1
     write_files(app, {"requirements.txt": "alpha\nbeta\n"})
-    built = build(app, keep=True, PIP_INDEX_URL=index.url).passed()
+    built = build(app, keep=True, PIP_INDEX_URL=index.url, **of_dockerfiles).passed()
+    assert not list(built.venv.rglob("test_beta.*.pyc"))
     assert index.downloads().count("alpha-1.0.tar.gz") == 1
     assert kept(built) == ["alpha-1.0-py3-none-any.whl"]
     write_files(app, {"requirements.txt": "beta\n"})

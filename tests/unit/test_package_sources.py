@@ -386,6 +386,7 @@ def test_keys_hold_what_the_tools_choose_by(
     [
         *("UV_HTTP_TIMEOUT", "UV_INDEX_CORP_PASSWORD", "UV_NO_CACHE", "UV_OFFLINE"),
         *("UV_CONCURRENT_BUILDS", "UV_HF_TOKEN", "UV_PUBLISH_URL", "UV_KEYRING_PROVIDER"),
+        "UV_COMPILE_BYTECODE",
     ],
 )
 def test_keys_hold_no_ways_of_uv(home: Path, variable: str) -> None:

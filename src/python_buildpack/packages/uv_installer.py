@@ -24,6 +24,7 @@ from python_buildpack.packages.installation import (
 from python_buildpack.packages.kept_wheels import forget_secrets, keep_built_wheels
 from python_buildpack.packages.resolution import constraints, read_pylock
 from python_buildpack.packages.tools import UV_CACHE, Tools
+from python_buildpack.packages.uv_variables import without_ours
 from python_buildpack.run import run
 
 
@@ -136,7 +137,7 @@ def _configuration(install: Install) -> list[str]:
 
 def uv_environment(install: Install) -> dict[str, str]:
     """Of a process of uv."""
-    environ = tool_environment(install, install.access.uv_environment)
+    environ = tool_environment(install, without_ours(install.access.uv_environment))
     return {**environ, "UV_CACHE_DIR": str(install.uv_cache)}
 
 

@@ -15,10 +15,18 @@ _WAYS = (
 # What the configuration of indexes has already, and what concerns other commands or the log.
 _OTHERS = (
     r"(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX)$"
-    r"|NO_CACHE$|NO_PROGRESS$|LOCK_TIMEOUT$|PUBLISH_|PYTHON_|TOOL_|INSTALLER_"
+    r"|NO_PROGRESS$|LOCK_TIMEOUT$|PUBLISH_|PYTHON_|TOOL_|INSTALLER_"
 )
+# What the buildpack does itself: byte code that lasts, and a cache for the time of the build.
+_OURS = r"NO_CACHE$|COMPILE_BYTECODE$"
 _RESOLUTION = re.compile(rf"UV_(?!{_WAYS}|GIT_LFS$)\w+")
-_CHOICES = re.compile(rf"UV_(?!{_WAYS}|{_OTHERS})(\w+)")
+_CHOICES = re.compile(rf"UV_(?!{_WAYS}|{_OTHERS}|{_OURS})(\w+)")
+_NOT_FOR_UV = re.compile(rf"UV_({_OURS})")
+
+
+def without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` without those that would undo what the buildpack does itself."""
+    return {name: value for name, value in environ.items() if not _NOT_FOR_UV.fullmatch(name)}
 
 
 def without_resolution(environ: Mapping[str, str]) -> dict[str, str]:
