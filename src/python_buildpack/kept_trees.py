@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 _FORMAT = 1
+_PIECE = 1 << 24  # bytes in memory at a time
 _BYTE_CODE = "__pycache__"
 
 
@@ -29,7 +30,8 @@ def keep_tree(root: Path, kept: Path, *, byte_code: bool) -> None:
     with _writer(partial) as stream:
         stream.write(json.dumps({"format": _FORMAT, "entries": index}).encode() + b"\n")
         for path in files:
-            stream.write(path.read_bytes())
+            with path.open("rb") as file:
+                shutil.copyfileobj(file, stream, _PIECE)
     partial.replace(kept)
 
 
@@ -97,7 +99,7 @@ def _restore(stream: IO[bytes], root: str) -> None:
             with open(descriptor, "wb", buffering=0) as file:
                 remaining = int(rest[0])
                 while remaining:
-                    data = stream.read(min(remaining, 1 << 24))
+                    data = stream.read(min(remaining, _PIECE))
                     if not data:
                         raise EOFError
                     file.write(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import random
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,19 @@ def test_there_and_back(
     if not byte_code:
         expected = {name: one for name, one in expected.items() if "__pycache__" not in name}
     assert tree(tmp_path / "back") == expected
+
+
+def test_files_are_read_in_pieces(tmp_path: Path) -> None:
+    """A library of some gigabytes needs no such memory."""
+    size = 100_000_000
+    (tmp_path / "tree").mkdir()
+    with (tmp_path / "tree" / "libtorch_cuda.so").open("wb") as file:
+        file.truncate(size)
+    tracemalloc.start()
+    keep_tree(tmp_path / "tree", tmp_path / "kept", byte_code=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < size / 2
 
 
 def test_absent(tmp_path: Path) -> None:

@@ -58,8 +58,11 @@ def forget_secrets(cache: Path, log: Log) -> None:
 
 def _holds_secret(path: Path, log: Log) -> bool:
     """Whether a file holds a known secret as it is; archives are not opened."""
-    data = path.read_bytes()
-    return not data.startswith((b"PK", b"\x1f\x8b")) and log.hides(data.decode("latin-1"))
+    with path.open("rb") as file:
+        start = file.read(2)
+        if start in (b"PK", b"\x1f\x8b"):
+            return False  # it may be larger than the memory
+        return log.hides((start + file.read()).decode("latin-1"))
 
 
 def _holds_credentials(wheel: Path, log: Log) -> bool:
