@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import os
+import select
 import shlex
 import signal
 import subprocess
@@ -16,6 +19,8 @@ from python_buildpack.forbidden import FORBIDDEN
 from python_buildpack.log import Log
 
 _SHORT = 20  # lines
+_LOOKS = 0.2  # seconds between two looks at whether a silent process has ended
+_LINGER = 2.0  # seconds that its children may write for after that
 
 
 def child_environment(environ: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
@@ -55,6 +60,7 @@ def run(
 ) -> tuple[int, str]:
     """Run `command`, its output shown indented as it comes; its exit code and output.
 
+    Children that it leaves and that hold its output are ended: it may be a server.
     At debug level the command is shown too, and what it printed if that is short, or if it failed.
     `how_far` tells the progress of what is silent for long.
     """
@@ -65,9 +71,8 @@ def run(
     lines: list[str] = []
     telling = log.telling(how_far or (lambda: f"{Path(words[0]).name} is running"))
     with _started(words, environ, cwd) as process, telling:
-        assert process.stdout is not None
-        for line in process.stdout:
-            clean = log.clean(line.rstrip("\n"))
+        for line in _lines(process, log):
+            clean = log.clean(line)
             lines.append(clean)
             if show:
                 log.info(clean)
@@ -75,6 +80,33 @@ def run(
         log.debug("\n".join(lines))
     log.debug(f"exit code {process.returncode} after {time.monotonic() - started:.1f} s")
     return process.returncode, "\n".join(lines)
+
+
+def _lines(process: subprocess.Popen[str], log: Log) -> Iterator[str]:
+    """What it prints, until nobody can print any more, or soon after its end."""
+    assert process.stdout is not None
+    pipe = process.stdout.fileno()
+    utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder = io.IncrementalNewlineDecoder(utf8, translate=True)
+    unfinished, ended = "", None
+    while True:
+        if select.select([pipe], [], [], _LOOKS)[0]:
+            data = os.read(pipe, 1 << 16)
+            *lines, unfinished = (unfinished + decoder.decode(data, final=not data)).split("\n")
+            yield from lines
+            if not data:
+                break
+        if ended is None and process.poll() is not None:
+            ended = time.monotonic()
+        if ended is not None and time.monotonic() - ended > _LINGER:
+            log.warning(
+                "What it had started in the background was ended: the build does not wait for it. "
+                "Where it has work to do for the image, let the command wait for it."
+            )
+            _end_group(process)
+            break
+    if unfinished:
+        yield unfinished
 
 
 @contextlib.contextmanager
@@ -100,9 +132,13 @@ def _started(
         try:
             yield process
         except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _end_group(process)
             raise
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class Terminated(BaseException):
