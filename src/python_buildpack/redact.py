@@ -8,12 +8,14 @@ from urllib.parse import quote, unquote, urlsplit
 
 _HIDDEN = "****"
 # `user:password@`, where the password may hold unescaped slashes: before a path there can only be
-# a port after the colon. `@` in the path of a VCS URL is a revision, and stays.
+# a port after the colon, which may be a variable, and a host in brackets holds colons itself.
+# `@` in the path of a VCS URL is a revision, and stays.
 # The limits keep the time for a line of any length proportional to it.
 _USERINFO = re.compile(
     r"""(?<=[A-Za-z0-9+.-])(?P<scheme>://)
         (?: [^/\s?#"'<>]*@
-          | [^/\s?#@:]*:(?!\d{0,5}(?:[/?#\s"'<>)\],;]|$))\S{0,1024}@ (?=[\w.\[-])
+          | (?!\[[\da-fA-F.]*:[\da-fA-F.]*:[\da-fA-F:.]*\](?::\d{0,5}|:\$\{\w+\})?(?:[/?#\s"'<>)\],;]|$))
+            [^/\s?#@:]*:(?!\d{0,5}(?:[/?#\s"'<>)\],;]|$)|\$\{\w+\}/)\S{0,1024}@ (?=[\w.\[-])
             (?: [^/\s?#"'<>]*@ )? )""",
     re.VERBOSE,
 )
@@ -29,6 +31,7 @@ _HEADER = re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer|t
 _PART = r"[\w.~-]{16,}"
 _WORD = re.compile(r"[A-Za-z]*\d*|\d{8}T\d{4,6}Z?")
 _UUID = re.compile(r"[\da-fA-F]{8}(-[\da-fA-F]{4}){3}-[\da-fA-F]{12}")
+_COMMIT = re.compile(r"[\da-f]{40}")
 _LEAST_MIXED = 10
 _URL_PATH = re.compile(r"(?<=://)\S+")
 _PATH_PART = re.compile(rf"(?<=/){_PART}(?=[/?#;,\"']|$)")
@@ -53,10 +56,13 @@ def without_credentials(text: str) -> str:
 
 
 def without_tokens(url: str) -> str:
-    """The URL of an index as it may be stored: scheme, host and path, without what looks secret."""
+    """The URL of an index as it may be stored: scheme, host and path, without what looks secret.
+
+    What may be a commit leaves a short digest: another commit of an index is another index.
+    """
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    path = "/".join(_HIDDEN if _is_token(part) else part for part in parts.path.split("/"))
+    path = "/".join(_stored(part) if _is_token(part) else part for part in parts.path.split("/"))
     return f"{parts.scheme}://{host}{path}" if parts.scheme else path
 
 
@@ -82,11 +88,21 @@ def _is_token(part: str) -> bool:
     return _UUID.fullmatch(part) is not None or sum(map(len, mixed)) >= _LEAST_MIXED
 
 
+def _stored(token: str) -> str:
+    """32 bits tell two commits apart, and nobody finds 160 by them, should it be a token."""
+    if not _COMMIT.fullmatch(token):
+        return _HIDDEN
+    import hashlib
+
+    return _HIDDEN + hashlib.sha256(token.encode()).hexdigest()[:8]
+
+
 def without_secrets(text: str) -> str:
     """`text` without credentials, and without what looks like a token in the paths of its URLs."""
 
     def hidden(part: re.Match[str]) -> str:
-        return _HIDDEN if _is_token(part[0]) and not part[0].endswith(_DISTRIBUTIONS) else part[0]
+        secret = _is_token(part[0]) and not part[0].endswith(_DISTRIBUTIONS)
+        return _stored(part[0]) if secret else part[0]
 
     return _URL_PATH.sub(lambda path: _PATH_PART.sub(hidden, path[0]), without_credentials(text))
 

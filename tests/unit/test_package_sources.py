@@ -361,6 +361,12 @@ def test_keys_hold_no_credentials(home: Path) -> None:
     assert one != key(PIP_INDEX_URL="https://u:one@h.example/other")
     assert key() == key(UV_INDEX_X_PASSWORD="a", PIP_TIMEOUT="3", PIP_TRUSTED_HOST="h")
     assert key(PIP_NO_BINARY="lxml") == ("no-binary lxml",)
+    for variable in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"):
+        commits = [
+            key(**{variable: f"https://h.example/{digit * 20}{'0a' * 10}"}) for digit in "1b"
+        ]
+        assert commits[0] != commits[1]
+        assert "0a" * 10 not in str(commits)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from python_buildpack.redact import (
     without_tokens,
 )
 
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
 
 @pytest.mark.parametrize(
     ("text", "shown"),
@@ -41,6 +43,15 @@ from python_buildpack.redact import (
         ("https://h.example/x?token=s3cret&a=1", "https://h.example/x?token=****&a=1"),
         ("https://h.example/x?a=1&X-Amz-Signature=s3cret", "https://h.example/x?a=1&X-Amz-Signature=****"),
         ("https://h.example:8080/x@y", "https://h.example:8080/x@y"),
+        ("git+http://[fd00::10]:3000/x.git@v1", "git+http://[fd00::10]:3000/x.git@v1"),
+        ("git+http://[fd00::10]/x.git@v1", "git+http://[fd00::10]/x.git@v1"),
+        ("git+http://h:${GIT_PORT}/x.git@v1", "git+http://h:${GIT_PORT}/x.git@v1"),
+        ("git+http://[::1]:${PORT}/x.git@v1", "git+http://[::1]:${PORT}/x.git@v1"),
+        ("http://u:s3cret/x@[fd00::10]:3000/y", "http://****@[fd00::10]:3000/y"),
+        ("http://[fd00::10]:s3cret/x@h.example/y", "http://****@h.example/y"),
+        ("http://[abc:s3cret/x@h.example/y", "http://****@h.example/y"),
+        ("http://u:${PW}s3cret/x@h.example/y", "http://****@h.example/y"),
+        ("http://u:${PW}@h.example/y", "http://****@h.example/y"),
         ("see http://h.example:8080, or a@b.example", "see http://h.example:8080, or a@b.example"),
         ("Authorization: Basic czNjcmV0", "Authorization: Basic ****"),
         ("{'Authorization': 'Bearer s3cret'}", "{'Authorization': 'Bearer ****'}"),
@@ -82,6 +93,7 @@ def test_keys_do_not_depend_on_credentials(pattern: str) -> None:
         ("https://h.example/manylinux2014_x86_64/", "https://h.example/manylinux2014_x86_64/"),
         ("https://h.example/0a1b2c3d-1111-2222-3333-444444444444/", "https://h.example/****/"),
         ("https://h.example/aB3-xK9_pQ7rT2mN5v/", "https://h.example/****/"),
+        (f"https://h.example/{COMMIT}/simple", "https://h.example/****deb87fab/simple"),
         ("vendor/wheels", "vendor/wheels"),
         ("/opt/wheels", "/opt/wheels"),
     ],
@@ -141,6 +153,7 @@ def test_secrets_by_variables(line: str, secret: set[str]) -> None:
     ("text", "stored"),
     [
         ("-i https://u:p@h.example/aB3dE6gH9jK2mN5p/simple", "-i https://h.example/****/simple"),
+        (f"-f https://h.example/{COMMIT}", "-f https://h.example/****deb87fab"),
         ("https://h.example/aB3dE6gH9jK2mN5p#egg=a", "https://h.example/****#egg=a"),
         ("a @ git+https://h.example/r@0123456789abcdef0123", "a @ git+https://h.example/r@0123456789abcdef0123"),
         ("https://h.example/a_package-1.0-py3-none-any.whl", "https://h.example/a_package-1.0-py3-none-any.whl"),
