@@ -21,6 +21,10 @@ class Target:
     distro_name: str
     distro_version: str
 
+    @property
+    def distribution(self) -> str:
+        return f"{self.distro_name} {self.distro_version}".strip()
+
 
 def read_target(environ: Mapping[str, str], os_release: Path = Path("/etc/os-release")) -> Target:
     """The platform's word, else what this machine is (os-release(5))."""

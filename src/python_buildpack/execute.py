@@ -73,6 +73,7 @@ def provide_packages(shop: Workshop) -> tuple[Mapping[str, str], LayerFacts]:
         "packages": installed.versions,
         "artifacts": installed.artifacts,
         "in-place": kept_paths(shop.venv_dir),
+        **({"compiled-on": plan.distribution} if installed.compiled else {}),
         "facts": facts_table(facts),
     }
     write_layer_toml(layers_dir, layers.VENV, types, metadata)

@@ -161,7 +161,7 @@ def _tell_circumstances(context: BuildContext, log: Log) -> None:
     log.debug(
         f"buildpack {context.buildpack_version} in {context.buildpack_dir}, layers in "
         f"{context.layers_dir}, app in {context.app_dir}\n"
-        f"target {target.arch} {target.distro_name} {target.distro_version}; service bindings: "
+        f"target {target.arch} {target.distribution}; service bindings: "
         f"{', '.join(f'{one.name} ({one.type})' for one in bindings) or 'none'}; asked for in the "
         f"build plan: {', '.join(_wishes(context)) or 'nothing'}\n"
         f"settings given: {', '.join(given_settings(context.environ)) or 'none'}\n"
@@ -239,10 +239,9 @@ def _read_and_decide(
 
 def version_target(context: BuildContext) -> Target:
     """Where the app is to run, as far as Python versions depend on it."""
-    target = context.target
     return Target(
-        arch=target.arch,
-        distribution=f"{target.distro_name} {target.distro_version}",
+        arch=context.target.arch,
+        distribution=context.target.distribution,
         stack=context.environ.get("CNB_STACK_ID", ""),
     )
 

@@ -50,6 +50,15 @@ class Installed:
     def versions(self) -> dict[str, str]:
         return {one.name: one.version for one in self.distributions}
 
+    @property
+    def compiled(self) -> bool:
+        """Whether any was compiled here: wheels for others name what they need, as `manylinux`."""
+        return any(
+            any("-linux_" in tag for tag in one.wheel_tags)
+            and not self.artifacts.get(one.name, {}).get("file", "").endswith(".whl")
+            for one in self.distributions
+        )
+
 
 def make_venv(shop: Workshop) -> tuple[Installed, LayerFacts]:
     """Make the layer's contents. Raises `UserError` for what cannot be installed."""
@@ -130,7 +139,7 @@ def make_install(
         python_version=plan.release.version,
         app_dir=shop.project.root,
         top_dir=shop.context.app_dir,
-        cache_dir=shop.cache_dir,
+        built_dir=shop.built_dir,
         work_dir=shop.work_dir,
         install_set=install_set,
         access=access,
@@ -142,7 +151,7 @@ def make_install(
         require_all_hashes=shop.settings.require_hashes,
         environ=shop.context.environ,
         byte_code=again is None,
-        kept=shop.kept_dir if shop.settings.keep_downloads else None,
+        kept=shop.kept_installer if shop.settings.keep_downloads else None,
         versions=again or {},
     )
 

@@ -38,12 +38,14 @@ class Plan:
     """What will be done. `at_build`: another buildpack needs the layers during the build.
 
     `asked` is `origin` where somebody asks for the version: it stays the same in later builds.
+    `distribution` is what is compiled now is for, as `debian 12`.
     """
 
     release: Release
     origin: str
     asked: str
     at_build: bool
+    distribution: str
     python_key: PythonKey
     python: Decision
     venv_key: VenvKey
@@ -111,8 +113,11 @@ def make_plan(
         at_build,
         restored.python_present,
     )
+    fits = _for_distribution(
+        layers.compare(venv_key, restored.venv), restored.venv, target.distribution
+    )
     venv = _needed_at_build(
-        _with_sbom(layers.compare(venv_key, restored.venv), restored.venv, settings.sbom),
+        _with_sbom(fits, restored.venv, settings.sbom),
         at_build,
         restored.venv_present,
     )
@@ -123,6 +128,7 @@ def make_plan(
         origin=resolution.origin,
         asked=resolution.asked,
         at_build=at_build,
+        distribution=target.distribution,
         python_key=python_key,
         python=python,
         venv_key=venv_key,
@@ -179,6 +185,16 @@ def _without_effect(
         return ()
     whose = "" if tool == "pip" else "pip's "
     return (f"Without effect: {whose}{', '.join(lost)}. {tool} installs ({reason})",)
+
+
+def _for_distribution(
+    decision: Decision, restored: Mapping[str, Any] | None, distribution: str
+) -> Decision:
+    """What was compiled is linked to the libraries of its build image. Wheels fit many of them."""
+    earlier = (restored or {}).get("compiled-on", distribution)
+    if not decision.reuse or earlier == distribution:
+        return decision
+    return Decision(reasons=(f"packages were compiled on {earlier}, and this is {distribution}",))
 
 
 def _with_sbom(decision: Decision, restored: Mapping[str, Any] | None, wanted: bool) -> Decision:

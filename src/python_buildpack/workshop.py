@@ -81,6 +81,11 @@ class Workshop:
         return self.context.layers_dir / layers.PIP_CACHE
 
     @property
+    def built_dir(self) -> Path:
+        """Where wheels that were built here are kept: what is compiled fits one distribution."""
+        return self.cache_dir / "built" / layers.digest(self.plan.distribution)
+
+    @property
     def kept_dir(self) -> Path:
         return self.cache_dir / "kept"
 
@@ -88,3 +93,8 @@ class Workshop:
     def kept_archive(self) -> Path:
         """Where BP_KEEP_DOWNLOADS keeps the runtime's archive."""
         return self.kept_dir / self.plan.release.file_name
+
+    @property
+    def kept_installer(self) -> Path:
+        """Where it keeps the installer's cache, with the wheels that were built in it."""
+        return self.kept_dir / f"installer-{layers.digest(self.plan.distribution)}"

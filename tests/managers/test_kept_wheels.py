@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tests.managers.conftest import Builder, Built, write_files
@@ -60,3 +61,31 @@ def test_built_wheels_are_built_once(
     assert kept(built) == ["alpha-1.0-py3-none-any.whl"]
     write_files(app, {"requirements.txt": "beta\n"})
     assert kept(build(app, keep=True, PIP_INDEX_URL=index.url).passed()) == []
+
+
+def test_what_was_compiled_fits_one_distribution(
+    build: Builder, index: SimpleIndex, app: Path, tmp_path: Path
+) -> None:
+    """With another builder it is compiled again, whatever keeps it; wheels are reused."""
+    index.immutable = True
+    tag = f"py3-none-linux_{os.uname().machine}"
+    index.add(write_sdist(Distribution(name="alpha", tag=tag), tmp_path))
+    index.add(write_wheel(Distribution(name="beta", tag=tag), tmp_path))
+    settings = {"PIP_INDEX_URL": index.url, "CNB_TARGET_DISTRO_NAME": "ubuntu"}
+
+    def log(version: str, *, requirements: str, fetched: int, **more: str) -> str:
+        write_files(app, {"requirements.txt": requirements})
+        before = index.downloads().count("alpha-1.0.tar.gz")
+        (app.parent / "layers").mkdir(exist_ok=True)
+        given = {**settings, "CNB_TARGET_DISTRO_VERSION": version, **more}
+        built = build(app, keep=True, **given).passed()
+        assert index.downloads().count("alpha-1.0.tar.gz") - before == fetched
+        assert len(kept(built)) == ("alpha" in requirements)
+        return built.log
+
+    log("22.04", requirements="alpha\n", fetched=1, BP_KEEP_DOWNLOADS="true")
+    log("22.04", requirements="alpha\nbeta\n", fetched=0, BP_KEEP_DOWNLOADS="true")
+    told = log("24.04", requirements="alpha\nbeta\n", fetched=1, BP_KEEP_DOWNLOADS="true")
+    assert "packages were compiled on ubuntu 22.04, and this is ubuntu 24.04\n" in told
+    log("24.04", requirements="beta\n", fetched=0)
+    assert "Reusing packages" in log("26.04", requirements="beta\n", fetched=0)

@@ -87,7 +87,7 @@ class Distribution:
 
     `files` lie in site-packages; left out, there is one module named after the distribution with
     its `version` in it; `binaries` are further files of a wheel. `scripts` are console scripts (`name` -> `module:function`). `extras` maps
-    an extra to its requirements. `tag` is a wheel's compatibility tag. `fields` are further lines of
+    an extra to its requirements. `tag` is a wheel's compatibility tag, of those that are built too. `fields` are further lines of
     its metadata.
     """
 
@@ -173,7 +173,7 @@ def source_files(dist: Distribution) -> dict[str, str]:
     files = {
         "PKG-INFO": metadata(dist),
         "pyproject.toml": PYPROJECT,
-        "backend.py": BACKEND,
+        "backend.py": BACKEND.replace("py3-none-any", dist.tag),
         **{f"src/{name}": text for name, text in dist.contents.items()},
     }
     if dist.scripts:

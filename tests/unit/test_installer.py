@@ -34,7 +34,7 @@ def an_install(tmp_path: Path, install_set: InstallSet) -> Install:
         python_version="3.13.0",
         app_dir=tmp_path,
         top_dir=tmp_path,
-        cache_dir=tmp_path / "cache",
+        built_dir=tmp_path / "built" / "here",
         work_dir=tmp_path,
         install_set=install_set,
         access=access,

@@ -16,7 +16,6 @@ from python_buildpack.byte_code import compile_modules
 from python_buildpack.describe.summary import plural
 from python_buildpack.managers import how_to_add
 from python_buildpack.packages.time_zones import user_of_time_zones
-from python_buildpack.packages.tools import PIP_CACHE, UV_CACHE
 from python_buildpack.runtime.versions import minor_of
 from python_buildpack.workshop import Workshop
 
@@ -76,7 +75,7 @@ def prepare_app(shop: Workshop, packages: Mapping[str, str]) -> None:
         if modules:
             _compile(shop, modules, python if compiles else Path(sys.executable))
     if shop.settings.keep_downloads:
-        kept |= {shop.kept_archive, shop.kept_dir / UV_CACHE, shop.kept_dir / PIP_CACHE}
+        kept |= {shop.kept_archive, shop.kept_installer}
     _forget_others(shop, kept)
 
 

@@ -71,6 +71,7 @@ def kept_packages(shop: Workshop) -> Path:
         layers.as_table(shop.plan.venv_key),
         metadata.get("packages"),
         metadata.get("artifacts"),
+        *(metadata[name] for name in ("compiled-on",) if name in metadata),
     ]
     return shop.kept_dir / f"packages-{layers.digest(known)}"
 

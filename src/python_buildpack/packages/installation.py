@@ -27,6 +27,7 @@ class Install:
     """What an installation is given.
 
     `app_dir` lies in `top_dir`, which was uploaded.
+    `built_dir` is where wheels that earlier builds built are, if they fit.
     `offline` is the access to wheels at hand alone, where there are some; `vendored`: the app
     brings them, and an index is asked only for what they lack. `locked` are the packages of the
     lock that apply, where it is one that is installed as it is. `versions` are those to choose
@@ -39,7 +40,7 @@ class Install:
     python_version: str
     app_dir: Path
     top_dir: Path
-    cache_dir: Path
+    built_dir: Path
     work_dir: Path
     install_set: InstallSet
     access: Access

@@ -14,9 +14,10 @@ from python_buildpack.packages.venv import metadata_without_credentials
 def keep_built_wheels(cache: Path, kept: Path, log: Log) -> None:
     """Keep uv's records of the wheels that this build built or used, without the source trees.
 
-    What it did not use is dropped: else the kept wheels would become more with every version.
+    What it did not use is dropped, beside `kept` too, where other distributions' are: else the kept
+    wheels would become more with every version.
     """
-    shutil.rmtree(kept, ignore_errors=True)
+    shutil.rmtree(kept.parent, ignore_errors=True)
     for wheel in sorted(cache.glob("sdists-v*/**/*.whl")):
         shard = wheel.parent
         if not any(path.is_symlink() for path in shard.iterdir()):

@@ -59,7 +59,7 @@ def install_by_uv(install: Install, tools: Tools, log: Log, *, show: bool) -> tu
         install, tools, log, "install", "--link-mode", "hardlink", *options, show=show
     )
     if code == 0:
-        keep_built_wheels(install.uv_cache, install.cache_dir / "built", log)
+        keep_built_wheels(install.uv_cache, install.built_dir, log)
         if install.kept is not None:
             forget_secrets(install.uv_cache, log)
             keep_tree(install.uv_cache, install.kept / UV_CACHE, byte_code=False)
@@ -150,7 +150,7 @@ def uv_cache(install: Install) -> Iterator[None]:
         if install.kept is not None:
             restore_tree(install.kept / UV_CACHE, cache)
         cache.mkdir(exist_ok=True)
-        for bucket in sorted((install.cache_dir / "built").glob("sdists-v*")):
+        for bucket in sorted(install.built_dir.glob("sdists-v*")):
             shutil.copytree(bucket, cache / bucket.name, symlinks=True, dirs_exist_ok=True)
         yield
     finally:
