@@ -146,15 +146,29 @@ class Compiler:
         code = with_equal_sets_merged(code, {})
         target = importlib.util.cache_from_source(path, optimization="")
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        # Nothing is written through what an app may have there: a link, a pipe.
-        if os.path.islink(target) or (os.path.exists(target) and not os.path.isfile(target)):
-            os.unlink(target)
-        with open(target, "wb") as file:
-            file.write(importlib.util.MAGIC_NUMBER + self.kind)
-            file.write(importlib.util.source_hash(source) + marshal.dumps(code, MARSHAL_VERSION))
+        data = importlib.util.MAGIC_NUMBER + self.kind + importlib.util.source_hash(source)
+        write_whole(target, data + marshal.dumps(code, MARSHAL_VERSION))
         if self.roots and names_suite(code):
             for suite in imported_suites(path, source, self.roots):
                 os.write(self.tell, os.fsencode(suite) + b"\0")
+
+
+def write_whole(target: str, data: bytes) -> None:
+    """Write the file, or leave none: Python takes what it finds for whole.
+
+    Nothing is written through what an app may have there: a link, a pipe.
+    """
+    part = f"{target}.part"
+    if os.path.lexists(part):
+        os.unlink(part)
+    try:
+        with open(part, "xb") as file:
+            file.write(data)
+        os.replace(part, target)
+    except OSError:
+        if os.path.lexists(part):
+            os.unlink(part)
+        raise
 
 
 def start(work: Callable[[], None]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -213,3 +214,18 @@ def test_a_module_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     code, output = compile_trees(Path(sys.executable), [tmp_path])
     assert code == 1
     assert "FileExistsError" in output or "NotADirectoryError" in output
+
+
+def test_a_module_that_is_cut_off_is_left_out(tmp_path: Path) -> None:
+    """Where the file ends early, as on a full disk, Python finds none: it would take it for whole."""
+    app = write(tmp_path, {"a.py": "", "long.py": "".join(f"f{n} = [{n}]\n" for n in range(1000))})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    try:
+        code, output = compile_modules(
+            Path(sys.executable), [str(app / "long.py"), str(app / "a.py")], checked=False
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (code, compiled(app), "File too large" in output) == (1, {"a"}, True)
+    assert len(list(app.rglob("__pycache__/*"))) == 1

@@ -117,3 +117,16 @@ def test_a_full_disk(buildpack: Path, app: Path, workplace: Path) -> None:
     assert done.returncode == 1
     assert "[disk-full]" in done.stdout, done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_a_disk_full_of_byte_code(build: Builder, app: Path) -> None:
+    """The app's byte code does not fit: `disk-full`, and no half of it is left."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(app)], check=True)
+    try:
+        write_files(app, {"main.py": "".join(f"f{n} = [{n}]\n" for n in range(4000))})
+        built = build(app)
+        left = list(app.rglob("__pycache__/*"))
+    finally:
+        subprocess.run(["umount", str(app)], check=True)
+    assert (built.code, left) == (1, [])
+    assert "[disk-full]" in built.log, built.log

@@ -10,8 +10,12 @@ from tests.managers.wheel_factory import Distribution, write_wheel
 
 
 def test_nothing_to_install(build: Builder, app: Path, workplace: Path) -> None:
-    """No installation is told of; the process with its line, and once; the plan without an owner."""
+    """No installation is told of; the process with its line, and once; the plan without an owner.
+
+    A module that cannot be byte-compiled is told.
+    """
     write_files(app, {"main.py": "", "Procfile": "# ours\nweb: python main.py\n"})
+    write_files(app, {"lib/module.py": "", "lib/__pycache__": "no directory"})
     (workplace / "plan.toml").write_text(
         '[[entries]]\nname = "venv"\n[[entries]]\nname = "python"\nmetadata = {version = "3.*"}\n'
     )
@@ -23,6 +27,8 @@ def test_nothing_to_install(build: Builder, app: Path, workplace: Path) -> None:
     assert log.count("python main.py") == 1
     plan = "service bindings: none; asked for in the build plan: python version='3.*', venv\n"
     assert plan in log
+    assert "Warning: Modules of the app were left without byte code:\n" in log
+    assert f"{app}/lib/__pycache__" in log
 
 
 def test_a_module_that_is_nowhere(

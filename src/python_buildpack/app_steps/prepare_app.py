@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from python_buildpack import errors
 from python_buildpack.app_steps.app_modules import app_modules
 from python_buildpack.app_steps.environment import app_environment
 from python_buildpack.app_steps.hooks import POST_COMPILE, PRE_COMPILE, find_hook, run_hook
@@ -129,8 +130,11 @@ def _compile(shop: Workshop, modules: list[str], python: Path) -> None:
     # Sources that are replaced while the app runs must be looked at.
     checked = shop.settings.live_reload
     with shop.log.telling(lambda: f"{plural(len(modules), 'module')} of the app to compile"):
-        _, output = compile_modules(python, modules, checked=checked)
-    broken = [line.split("\0") for line in sorted(output.splitlines()) if line.count("\0") == 2]
+        code, output = compile_modules(python, modules, checked=checked)
+    if code and "No space left" in output:
+        raise errors.disk_full("byte-compiling the app")
+    lines = sorted(output.splitlines())
+    broken = [line.split("\0") for line in lines if line.count("\0") == 2]
     if broken:
         top = f"{shop.context.app_dir}/"
         shown = [f"{path.removeprefix(top)} line {line}: {what}" for path, line, what in broken]
@@ -140,8 +144,11 @@ def _compile(shop: Workshop, modules: list[str], python: Path) -> None:
             + "\n".join(shown[:_SHOWN])
             + more
         )
-    elif output:
-        shop.log.debug(output)
+    if code:
+        problems = [line for line in lines if line.count("\0") != 2] or [f"exit code {code}"]
+        shop.log.warning(
+            "Modules of the app were left without byte code:\n" + "\n".join(problems[:_SHOWN])
+        )
 
 
 def _forget_others(shop: Workshop, kept: set[Path]) -> None:
