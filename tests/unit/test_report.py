@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -18,15 +20,19 @@ from python_buildpack.describe.report import (
     Step,
     as_label,
     build_report,
+    cleaned,
     facts_table,
     image_report,
     read_facts,
 )
+from python_buildpack.describe.report_file import write_report
 from python_buildpack.describe.sizes import directory_size, largest_packages
+from python_buildpack.log import Log
 
 SCHEMA_FILE = Path(__file__).resolve().parent.parent.parent / "docs" / "build-report.schema.json"
 SCHEMA = json.loads(SCHEMA_FILE.read_bytes())
 VENV = LayerFacts(size=(7_000_000, 500), largest={"torch": 9, "flask": 5}, installer="uv 1.0")
+BIG = {"venv": LayerFacts(size=(12345678, 1))}
 IMAGE = Image(
     buildpack="1.2.3",
     python="3.13.2",
@@ -85,6 +91,37 @@ def test_label_is_one_line() -> None:
     assert as_label(report) == as_label(dict(reversed(list(report.items()))))
     assert "\n" not in as_label(report)
     assert json.loads(as_label(report)) == report
+
+
+def test_secrets_are_found_in_the_texts_not_in_the_json(tmp_path: Path) -> None:
+    """Whatever they hold, and whatever stands beside them; label and file stay JSON."""
+    log = Log(io.StringIO())
+    log.hide(['pa"ss\\word', "1234"])
+    url = Process(type="web", command=("python", "app.py"), args=("--url", "http://${HOST}:${PORT}"))
+    address = Process(type="worker", command=("celery",), args=("-n", "worker@example.com"))
+    secret = Process(type="other", command=('pa"ss\\word', "http://u:p@host/"), args=("1234",))
+    processes = [url, address, secret]
+    report = image_report(dataclasses.replace(IMAGE, processes=processes, facts=BIG))
+    path = tmp_path / "new" / "report.json"
+    write_report(path, report, log)
+    for text in (as_label(cleaned(report, log.clean)), path.read_text()):
+        read = json.loads(text)
+        assert [one["command"] for one in read["processes"]] == [
+            ["python", "app.py", "--url", "http://${HOST}:${PORT}"],
+            ["celery", "-n", "worker@example.com"],
+            ["****", "http://****@host/", "****"],
+        ]
+        assert read["layers"] == {"venv": {"bytes": 12345678, "files": 1}}
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    """They are written as JSON writes such characters; a path that cannot be is worth a warning."""
+    stream = io.StringIO()
+    path = tmp_path / "report.json"
+    write_report(path, {"name": "caf\udce9"}, Log(stream))
+    assert json.loads(path.read_bytes()) == {"name": "caf\udce9"}
+    write_report(Path("a\0b"), {}, Log(stream))
+    assert "was not written" in stream.getvalue()
 
 
 def test_facts_survive_the_metadata() -> None:

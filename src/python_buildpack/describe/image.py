@@ -9,7 +9,7 @@ from typing import Any
 
 from cnb.launch import Label, Slice, write_build_toml, write_launch_toml
 from python_buildpack import layers
-from python_buildpack.describe.report import Image, LayerFacts, as_label, image_report
+from python_buildpack.describe.report import Image, LayerFacts, as_label, cleaned, image_report
 from python_buildpack.describe.summary import about_size, summary
 from python_buildpack.launch.processes import LaunchInputs, needs_facts, plan_launch
 from python_buildpack.launch.server_commands import served_module
@@ -50,11 +50,12 @@ def describe(
             processes=launch.processes,
         )
     )
+    label = as_label(cleaned(report, shop.log.clean))
     labels = (
         Label(key="io.pycnb.python.version", value=plan.release.version),
         Label(key="io.pycnb.python.package-manager", value=plan.venv_key.manager),
         Label(key="io.pycnb.python.buildpack-version", value=shop.context.buildpack_version),
-        Label(key="io.pycnb.python.report", value=shop.log.clean(as_label(report))),
+        Label(key="io.pycnb.python.report", value=label),
     )
     write_launch_toml(layers_dir, launch.processes, labels, _slices(shop.context.app_dir))
     unmet = {entry.name for entry in shop.context.plan} - _PROVIDED

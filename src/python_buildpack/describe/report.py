@@ -7,7 +7,7 @@ builds is in it. The file has both besides.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,6 +155,21 @@ def build_report(
     if error:
         build["error"] = dict(error)
     return {**head, "build": build}
+
+
+def cleaned(report: Any, clean: Callable[[str], str]) -> Any:
+    """`report` with each of its texts cleaned by itself.
+
+    In JSON a secret may be spelt otherwise, and a URL's credentials would seem to reach from one
+    text into another.
+    """
+    if isinstance(report, str):
+        return clean(report)
+    if isinstance(report, Mapping):
+        return {name: cleaned(value, clean) for name, value in report.items()}
+    if isinstance(report, Sequence):
+        return [cleaned(value, clean) for value in report]
+    return report
 
 
 def as_label(report: Mapping[str, Any]) -> str:
