@@ -22,8 +22,19 @@ class Binding:
         return (self.path / key).read_bytes()
 
 
+class UnreadableBinding(Exception):
+    """What a binding is cannot be read: the `why` of its entry `key`."""
+
+    def __init__(self, name: str, key: str, why: str) -> None:
+        super().__init__(f"{name}/{key}: {why}")
+        self.name, self.key, self.why = name, key, why
+
+
 def read_bindings(platform_dir: Path, environ: Mapping[str, str]) -> tuple[Binding, ...]:
-    """Every binding with a type, by name. Where both forms are given, the newer one counts."""
+    """Every binding with a type, by name. Where both forms are given, the newer one counts.
+
+    Raises `UnreadableBinding`.
+    """
     root_name = environ.get("SERVICE_BINDING_ROOT") or environ.get("CNB_BINDINGS")
     root = Path(root_name) if root_name else platform_dir / "bindings"
     if not root.is_dir():
@@ -37,6 +48,14 @@ def read_bindings(platform_dir: Path, environ: Mapping[str, str]) -> tuple[Bindi
 
 
 def _read_binding(path: Path) -> Binding | None:
+    try:
+        return _read(path)
+    except OSError as error:
+        # Most often nothing in it may be read.
+        raise UnreadableBinding(path.name, "type", error.strerror or str(error)) from None
+
+
+def _read(path: Path) -> Binding | None:
     # Older platforms keep the entries apart from the metadata.
     metadata = path / "metadata" if (path / "metadata").is_dir() else path
     entries = path / "secret" if (path / "secret").is_dir() else path
@@ -63,5 +82,5 @@ _NOT_ENTRIES = frozenset({"type", "kind", "provider"})
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError):
         return ""

@@ -36,7 +36,7 @@ class BuildContext:
 def read_build_context(argv: Sequence[str], environ: Mapping[str, str], cwd: Path) -> BuildContext:
     """`argv` holds the positional arguments (layers, platform, plan) of older platforms.
 
-    Raises `ValueError` where one is given in neither way.
+    Raises `ValueError` where one is given in neither way, and `UnreadableBinding`.
     """
     given = [*argv, "", "", ""]
     layers_dir = environ.get("CNB_LAYERS_DIR") or given[0]

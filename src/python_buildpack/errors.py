@@ -816,14 +816,15 @@ def find_links_missing(place: str) -> UserError:
 
 
 def binding_unreadable(name: str, key: str, why: str) -> UserError:
-    """An entry of a service binding is absent, not UTF-8, or not what its type holds.
+    """An entry of a service binding is absent, not UTF-8, not what its type holds, or not to be read.
 
-    Fix: Correct the entry, or remove the binding.
+    Fix: Correct the entry, let the build's user read it, or remove the binding.
     """
     return UserError(
         "binding-unreadable",
         f"The service binding {name} cannot be used because of its entry {key}",
-        f"{why}\nCorrect the entry (the file {name}/{key}), or remove the binding.",
+        f"{why}\nCorrect the entry (the file {name}/{key}, which the build's user must be able to "
+        "read), or remove the binding.",
     )
 
 

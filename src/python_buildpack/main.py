@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cnb import exit_codes
+from cnb.bindings import UnreadableBinding
 from cnb.build import BuildContext, read_build_context
 from cnb.layers import UnreadableLayer, read_layer_metadata
 from python_buildpack import errors, layers
@@ -58,6 +59,8 @@ def build(argv: list[str], environ: Mapping[str, str]) -> int:
         _build(context, log, outcome)
     except errors.UserError as found:
         error = found
+    except UnreadableBinding as found:
+        error = errors.binding_unreadable(found.name, found.key, f"{found.why}.")
     except OSError as found:
         full = found.errno in (errno.ENOSPC, errno.EDQUOT)
         error = errors.disk_full("building the app") if full else _internal(found)

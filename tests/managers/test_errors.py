@@ -89,6 +89,14 @@ def test_error(
     assert f"## `{id}`" in OUT.read_text(encoding="utf-8")
 
 
+def test_a_binding_that_cannot_be_read(build: Builder, app: Path, workplace: Path) -> None:
+    """Not ignored, and no fault of the buildpack: `binding-unreadable`."""
+    write_files(app, {"main.py": ""})
+    (workplace / "platform" / "bindings" / "index").mkdir(parents=True)
+    (workplace / "platform" / "bindings" / "index" / "type").symlink_to("type")
+    build(app).failed("binding-unreadable", "Too many levels", "index/type")
+
+
 def test_a_full_disk(buildpack: Path, app: Path, workplace: Path) -> None:
     """A runtime that does not fit on the layers' disk: `disk-full`."""
     layers = workplace / "layers"

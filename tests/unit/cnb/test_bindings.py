@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
-from cnb.bindings import read_bindings
+import pytest
+
+from cnb.bindings import UnreadableBinding, read_bindings
 
 
 def bind(root: Path, name: str, **entries: str) -> Path:
@@ -74,3 +78,23 @@ def test_what_is_no_binding(tmp_path: Path) -> None:
     (tmp_path / "binary" / "type").write_bytes(b"\xff\xfe")
     assert read_bindings(Path("/platform"), {"SERVICE_BINDING_ROOT": str(tmp_path)}) == ()
     assert read_bindings(tmp_path / "nothing", {}) == ()
+
+
+@pytest.mark.parametrize("closed", ["index", "index/type"])
+def test_what_may_not_be_read_is_not_ignored(closed: str) -> None:
+    """A binding of another user's, or its type alone: the build would go on without it."""
+    with tempfile.TemporaryDirectory() as name:  # pytest's are closed to others
+        root = Path(name)
+        bind(root, "index", type="pypi-index", url="https://x")
+        root.chmod(0o755)
+        (root / closed).chmod(0)
+        user = os.geteuid()
+        os.seteuid(user or 65534)
+        try:
+            with pytest.raises(UnreadableBinding) as caught:
+                read_bindings(Path("/platform"), {"SERVICE_BINDING_ROOT": name})
+        finally:
+            os.seteuid(user)
+            (root / closed).chmod(0o700)
+    found = caught.value
+    assert (found.name, found.key, found.why) == ("index", "type", "Permission denied")
