@@ -34,11 +34,17 @@ def test_nothing_to_install(build: Builder, app: Path, workplace: Path) -> None:
 def test_a_module_that_is_nowhere(
     build: Builder, app: Path, index: SimpleIndex, workplace: Path
 ) -> None:
-    """A server's application that neither the app nor a package has is told while it is built."""
+    """A server's application that neither the app nor a package has is told while it is built.
+
+    So are scripts, where a word can be nothing else.
+    """
     for name in ("gunicorn", "shop"):
         index.add(write_wheel(Distribution(name=name), workplace / "wheels"))
-    commands = ("gone:app", "shop:app", "main:app", "site.wsgi", "wsgiref.simple_server:demo_app")
+    commands = ["gone:app", "shop:app", "main:app", "site.wsgi", "wsgiref.simple_server:demo_app"]
+    # Words that are no script's name.
+    commands += ["--config=a.py shop:app", "-ca.py shop:app", "shop:app --extra $HOME/a.py"]
     procfile = "".join(f"p{n}: gunicorn {words}\n" for n, words in enumerate(commands, start=1))
+    procfile += "q1: CONF=a.py gunicorn shop:app\nq2: python ${APP_ROOT}/a.py\nq3: python a.py\n"
     requirements = {"requirements.txt": "gunicorn\nshop\n"}
     write_files(app, {"main.py": "", "site/wsgi.py": "", "Procfile": procfile, **requirements})
     warnings = [
@@ -46,4 +52,7 @@ def test_a_module_that_is_nowhere(
         for line in build(app, PIP_INDEX_URL=index.url).passed().log.splitlines()
         if "Warning: Procfile" in line
     ]
-    assert warnings == ["line 1: neither the app nor its packages have a module gone."]
+    assert warnings == [
+        "line 1: neither the app nor its packages have a module gone.",
+        "line 11: there is no a.py in the app.",
+    ]

@@ -101,7 +101,9 @@ def _absent(shop: Workshop) -> Iterator[str]:
     for entry in shop.project.procfile or ():
         words = entry.command.split()
         for word in words:
-            if word.endswith(".py") and not exists(shop.project.root / word):
+            # Not of options, assignments and what is known at launch only.
+            names = word.endswith(".py") and word[0] != "-" and "=" not in word and "$" not in word
+            if names and not exists(shop.project.root / word):
                 yield word
         module = served_module(words)
         if module and not _may_be_there(shop, module):
