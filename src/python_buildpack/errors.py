@@ -30,6 +30,19 @@ def file_unreadable(
     )
 
 
+def name_not_utf8(text: str) -> UserError:
+    """The name of a file, or the value of a variable, that the image must know is not UTF-8.
+
+    Fix: Rename the file (`git mv`), or correct the variable.
+    """
+    return UserError(
+        "name-not-utf8",
+        f"A name or value that the image must know is not UTF-8: {text}",
+        "What describes an image is UTF-8 text, and can hold no other. If this is the name of a file "
+        "or directory, rename it (git mv); else correct the variable that says it.",
+    )
+
+
 def version_file_misspelt(name: str, right: str, fix: str) -> UserError:
     """A file is named almost like one that holds the Python version, so nothing would read it.
 

@@ -66,6 +66,10 @@ def build(argv: list[str], environ: Mapping[str, str]) -> int:
         error = errors.disk_full("building the app") if full else _internal(found)
     except (Terminated, KeyboardInterrupt):
         error = errors.stopped()
+    except UnicodeEncodeError as found:
+        # Python keeps the bytes of names that are not UTF-8 as surrogates.
+        ours = found.reason != "surrogates not allowed"
+        error = _internal(found) if ours else errors.name_not_utf8(_quoted(found))
     except Exception as found:
         error = _internal(found)
     if error is not None:
@@ -82,6 +86,12 @@ def build(argv: list[str], environ: Mapping[str, str]) -> int:
         return exit_codes.ERROR
     log.heading(f"Python buildpack done in {outcome.seconds:.2f} s")
     return exit_codes.PASS
+
+
+def _quoted(found: UnicodeEncodeError) -> str:
+    """The string of a TOML file in which it is."""
+    before, after = found.object[: found.start], found.object[found.start :]
+    return f"{before.rpartition(chr(34))[2]}{after.partition(chr(34))[0]}"[-200:]
 
 
 def _internal(found: Exception) -> errors.UserError:

@@ -233,6 +233,10 @@ PROVOKED: dict[str, Provocation] = {
         )
     },
     "package-manager-without-files": Provocation(variables={"BP_PYTHON_PACKAGE_MANAGER": "poetry"}),
+    "name-not-utf8": Provocation(
+        files={"pylock.caf\udce9.toml": pylock("packages = []\n").files["pylock.toml"]},
+        words="pylock.caf\\udce9.toml",
+    ),
     "package-managers-conflict": Provocation(
         files={"pyproject.toml": PYPROJECT, "poetry.lock": "", "requirements.txt": "one\n"}
     ),

@@ -97,7 +97,9 @@ def test_secrets_are_found_in_the_texts_not_in_the_json(tmp_path: Path) -> None:
     """Whatever they hold, and whatever stands beside them; label and file stay JSON."""
     log = Log(io.StringIO())
     log.hide(['pa"ss\\word', "1234"])
-    url = Process(type="web", command=("python", "app.py"), args=("--url", "http://${HOST}:${PORT}"))
+    url = Process(
+        type="web", command=("python", "app.py"), args=("--url", "http://${HOST}:${PORT}")
+    )
     address = Process(type="worker", command=("celery",), args=("-n", "worker@example.com"))
     secret = Process(type="other", command=('pa"ss\\word', "http://u:p@host/"), args=("1234",))
     processes = [url, address, secret]
