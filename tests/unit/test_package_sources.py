@@ -477,6 +477,21 @@ def test_certificates_of_bindings(home: Path, tmp_path: Path) -> None:
     assert write_certificates(read(home), environ, lambda: tmp_path) == environ
 
 
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"])
+@pytest.mark.parametrize(("path", "why"), [("no.pem", "No such file"), (".", "Is a directory")])
+def test_certificates_that_are_no_file(
+    home: Path, tmp_path: Path, name: str, path: str, why: str
+) -> None:
+    """With those of a binding to add, the error names the variable."""
+    bindings = bind(tmp_path, "ca", type="ca-certificates", one_pem="ONE\n")
+    sources = read(home, {"PIP_CONFIG_FILE": "/dev/null"}, bindings)
+    with pytest.raises(UserError) as caught:
+        write_certificates(sources, {name: str(tmp_path / path)}, lambda: tmp_path)
+    assert caught.value.id == "setting-invalid"
+    assert caught.value.title.startswith(f"{name}=")
+    assert why in caught.value.body
+
+
 def test_certificate_of_pip_conf(home: Path, tmp_path: Path) -> None:
     """pip's own setting serves uv too, unless the environment says otherwise."""
     sources = read(home, {"PIP_CERT": "/ca.pem"})

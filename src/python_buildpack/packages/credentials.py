@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from python_buildpack import errors
 from python_buildpack.packages.package_sources import PackageSources, Source
 from python_buildpack.redact import url_secrets
 
@@ -29,7 +30,8 @@ def write_certificates(
 ) -> dict[str, str]:
     """`environ` in which the bindings' certificates are trusted beside the usual ones.
 
-    `folder` makes a directory for them, where there are any.
+    `folder` makes a directory for them, where there are any. Raises `UserError` where the usual ones
+    cannot be read.
     """
     given = environ.get("PIP_CERT") or sources.pip_options.get("cert")
     if not (given or sources.certificates):
@@ -41,7 +43,14 @@ def write_certificates(
             return {**environ, "SSL_CERT_FILE": given}
         return dict(environ)
     bundle = ca_bundle({"SSL_CERT_FILE": given, **environ} if given else environ)
-    parts = [Path(bundle).read_bytes()] if isinstance(bundle, str) else []
+    try:
+        parts = [Path(bundle).read_bytes()] if isinstance(bundle, str) else []
+    except OSError as error:
+        names = (name for name in (*CA_VARIABLES, "PIP_CERT") if environ.get(name) == bundle)
+        allowed = "the path of a PEM file, to which those of the service bindings are added"
+        raise errors.setting_invalid(
+            next(names, "pip's `cert`"), str(bundle), f"{allowed} ({error.strerror})"
+        ) from None
     path = folder() / "ca-certificates.crt"
     path.write_bytes(b"\n".join([*parts, *sources.certificates]))
     return {**environ, **dict.fromkeys((*CA_VARIABLES, "PIP_CERT"), str(path))}
