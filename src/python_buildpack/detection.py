@@ -132,7 +132,7 @@ def detect(argv: list[str], environ: Mapping[str, str]) -> int:
         return exit_codes.FAIL
     project_dir = environ.get("BP_PYTHON_PROJECT_DIR", "").strip()
     root = os.path.join(context.app_dir, project_dir) if project_dir else context.app_dir  # noqa: PTH118
-    sign = python_sign(root, environ.get("BP_PYTHON_SCRIPT", ""))
+    sign = python_sign(root, environ.get("BP_PYTHON_SCRIPT", "").strip())
     if project_dir and not os.path.isdir(root):  # noqa: PTH112
         # Build tells what is wrong with it.
         sign = "BP_PYTHON_PROJECT_DIR"

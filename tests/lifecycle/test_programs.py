@@ -88,7 +88,7 @@ def test_detect_fails_with_its_own_code(buildpack: Path, tmp_path: Path) -> None
 
 
 def test_detect_says_how_to_pass(buildpack: Path, tmp_path: Path) -> None:
-    """A script alone is no app, and a Procfile by another name is none."""
+    """A script alone is no app, and a Procfile by another name is none; a setting makes it one."""
     for name in ("count.py", "procfile"):
         (tmp_path / name).write_text("")
     environ = {"CNB_BUILD_PLAN_PATH": str(tmp_path / "plan.toml")}
@@ -96,6 +96,9 @@ def test_detect_says_how_to_pass(buildpack: Path, tmp_path: Path) -> None:
     assert done.returncode == 100
     assert "To build count.py: echo 'web: python count.py' > Procfile" in done.stdout
     assert "procfile is not read: its name must be Procfile." in done.stdout
+    # As a file of the platform's environment holds it.
+    environ["BP_PYTHON_SCRIPT"] = "count.py\n"
+    assert run([buildpack / "bin" / "detect"], tmp_path, environ).returncode == 0
 
 
 def test_detect_without_a_plan_is_an_error(buildpack: Path) -> None:
