@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import pytest
 
+from python_buildpack.app_steps.nltk_data import read_index
 from python_buildpack.app_steps.nltk_index import parse_index, parse_nltk_txt, wanted_packages
 from python_buildpack.errors import UserError
+from python_buildpack.log import Log
 
 SHA = "a" * 64
 INDEX = f"""<?xml version="1.0"?>
@@ -95,3 +100,14 @@ def test_no_index(data: bytes) -> None:
     with pytest.raises(UserError) as caught:
         parse_index(data, "index", BASE)
     assert caught.value.id == "nltk-index-unusable"
+
+
+@pytest.mark.parametrize("folder", ["a b", "a%20b"])
+def test_an_index_of_the_build_image(tmp_path: Path, folder: str) -> None:
+    """By its path, and by a URL, which escapes what paths may hold."""
+    path = tmp_path / folder / "index.xml"
+    path.parent.mkdir()
+    path.write_bytes(INDEX)
+    for source in (str(path), f"{folder}/index.xml", path.as_uri()):
+        index = read_index(source, tmp_path, {}, (), Log(io.StringIO()))
+        assert wanted_packages(index, ("stopwords",), "i")[0].url.endswith("corpora/stopwords.zip")

@@ -159,13 +159,14 @@ def read_index(
     """
     from python_buildpack.app_steps.nltk_index import NLTK_INDEX, parse_index
     from python_buildpack.fetch import fetch_bytes
+    from python_buildpack.managers.local_projects import file_url_path
     from python_buildpack.runtime.mirrors import replaced_url
 
     source = setting or NLTK_INDEX
     if source.startswith(("http://", "https://")):
         url = replaced_url(source, "", None, bindings)
         return parse_index(fetch_bytes(url, log=log, environ=environ), redact(source), url)
-    path = root / source.removeprefix("file://")
+    path = root / (file_url_path(source) if source.startswith("file:") else source)
     try:
         return parse_index(path.read_bytes(), source, path.absolute().as_uri())
     except OSError as error:
