@@ -489,3 +489,11 @@ def test_unknown_choices(
     head = 'extras = ["pg"]\ndependency-groups = ["dev"]'
     lock(app, wheel(index, workplace, Distribution(name="base")), head=head)
     build(app, **variables).failed(id, words)
+
+
+def test_a_lock_of_nothing_with_an_index_of_ones_own(build: Builder, app: Path) -> None:
+    """Nothing is asked of the index, and nothing is installed."""
+    lock = 'lock-version = "1.0"\ncreated-by = "tests"\npackages = []\n'
+    write_files(app, {"main.py": "", "pylock.toml": lock})
+    built = build(app, PIP_INDEX_URL="http://127.0.0.1:9/simple/").passed()
+    assert "0 packages installed" in built.log

@@ -76,7 +76,7 @@ def requirement_files(install: Install) -> list[str]:
         *(line for pinned in install_set.pinned.values() for line in pinned),
         *(_project(install, e) for e in install_set.editables),
     ]
-    if not lines:
+    if not lines and install_set.files:
         return list(install_set.files)
     path = install.work_dir / "requirements.txt"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
