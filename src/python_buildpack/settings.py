@@ -186,7 +186,10 @@ def misspelt_settings(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _printable(word: str) -> str:
-    return without_tokens(word) if "://" in word else word
+    try:
+        return without_tokens(word) if "://" in word else word
+    except ValueError:
+        return "…"  # it is no URL; a secret may stand in it all the same
 
 
 def _names(value: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from python_buildpack.errors import UserError
-from python_buildpack.settings import TABLE, misspelt_settings, read_settings
+from python_buildpack.settings import TABLE, given_settings, misspelt_settings, read_settings
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,9 @@ def test_a_level_of_other_buildpacks() -> None:
     """BP_LOG_LEVEL is for all of a builder's: a level that is not known here ends no build."""
     assert not read_settings({"BP_LOG_LEVEL": "WARN"}).debug
     assert read_settings({"BP_LOG_LEVEL": "DEBUG"}).debug
+
+
+def test_what_is_no_url_is_told_without_its_text() -> None:
+    """The log at debug level names the settings before one of them is found wrong."""
+    given = {"BP_DEPENDENCY_MIRROR": "https://u:s3cret@[bad", "BP_PYLOCK": "dev"}
+    assert given_settings(given) == ["BP_DEPENDENCY_MIRROR=…", "BP_PYLOCK=dev"]
