@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from python_buildpack import errors
 from python_buildpack.log import Log
@@ -119,8 +119,12 @@ def fetch_bytes(
 
 
 def _secrets(url: str) -> set[str]:
-    """Of the directory: the name of a file may look like a token."""
-    return url_secrets(url.rpartition("/")[0])
+    """Not the name of the file: it may look like a token."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return set()
+    return url_secrets(urlunsplit(parts._replace(path=parts.path.rpartition("/")[0])))
 
 
 def _copy(source: Path, partial: Path, algorithm: str) -> str:
@@ -132,15 +136,20 @@ def _copy(source: Path, partial: Path, algorithm: str) -> str:
     return hasher.hexdigest()
 
 
-def netrc_login(url: str, path: str | None) -> tuple[str, str] | None:
-    """User and password for `url`'s host in the netrc file at `path`; those in a URL go first."""
+def login(url: str, netrc_file: str | None) -> tuple[str, str] | None:
+    """User and password: those in `url`, else those of its host in the netrc file.
+
+    requests alone would let a netrc file of this machine go before the URL.
+    """
     parts = urlsplit(url)
-    if path is None or "@" in parts.netloc:
+    if parts.username or parts.password:
+        return unquote(parts.username or ""), unquote(parts.password or "")
+    if netrc_file is None:
         return None
     import netrc
 
     try:
-        found = netrc.netrc(path).authenticators(parts.hostname or "")
+        found = netrc.netrc(netrc_file).authenticators(parts.hostname or "")
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
         return None  # the host will ask for credentials, where it wants some
     return (found[0] or "", found[2] or "") if found else None
@@ -152,9 +161,9 @@ def answer_status(url: str, environ: Mapping[str, str]) -> int | None:
 
     with _session(environ) as session:
         try:
-            login = netrc_login(url, environ.get("NETRC"))
+            auth = login(url, environ.get("NETRC"))
             with session.get(
-                url, stream=True, timeout=TIMEOUT, auth=login, verify=session.verify
+                url, stream=True, timeout=TIMEOUT, auth=auth, verify=session.verify
             ) as response:
                 return response.status_code
         except (requests.exceptions.RequestException, OSError):
@@ -185,7 +194,7 @@ def _get(session: requests.Session, url: str, offset: int, netrc: str | None) ->
             timeout=TIMEOUT,
             headers=headers,
             verify=session.verify,
-            auth=netrc_login(url, netrc),
+            auth=login(url, netrc),
         )
     except requests.exceptions.RequestException as error:
         reason = _reason(error)

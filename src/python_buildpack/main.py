@@ -196,7 +196,7 @@ def _tell_decisions(shop: Workshop) -> None:
     plan, log = shop.plan, shop.log
     key = plan.venv_key
     log.debug(
-        f"Python {plan.release.name} ({plan.origin}), archive {plan.release.url}\n"
+        f"Python {plan.release.name} ({plan.origin}), archive {plan.release.url.partition('?')[0]}\n"
         f"packages: {key.manager}, {plan.installer} ({plan.installer_reason})\n"
         f"inputs: {', '.join(key.inputs) or 'none'}; options: {' '.join(key.options) or 'none'}\n"
         f"python layer: {'; '.join(plan.python.reasons) or 'reused'}\n"

@@ -32,7 +32,7 @@ from python_buildpack.app_steps.nltk_data import read_index
 from python_buildpack.app_steps.nltk_index import parse_nltk_txt, wanted_packages
 from python_buildpack.describe.components import direct_names, package_components
 from python_buildpack.errors import UserError
-from python_buildpack.fetch import netrc_login
+from python_buildpack.fetch import login
 from python_buildpack.forbidden import refuse_forbidden
 from python_buildpack.in_image.launch_wrapper import command, expand
 from python_buildpack.launch.processes import LaunchInputs, plan_launch
@@ -205,7 +205,7 @@ def build(folder: Path, environ: Mapping[str, str]) -> None:
             assert not [value for value in environment.values() if "\0" in value]
             _ = [os.fsencode(value) for value in environment.values()]
         for source in access.sources:
-            netrc_login(source.url, access.pip_environment.get("NETRC"))
+            login(source.url, access.pip_environment.get("NETRC"))
         if install.lock and install.uv_export is None:
             environment = target_environment("3.13.1")
             table = AppFiles(app).toml(install.lock)

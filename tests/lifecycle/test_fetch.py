@@ -412,6 +412,34 @@ def test_credentials_are_not_shown(site: Site, fetched: Fetched) -> None:
         assert "s3cr3t" not in text
 
 
+@pytest.mark.parametrize("path", ["/a/releases.json", ""])
+def test_the_query_is_not_shown(site: Site, path: str) -> None:
+    """Whatever its token is called, and whatever its bytes are."""
+    stream = io.StringIO()
+    log = Log(stream)
+    site.answers = [status(404)]
+    with pytest.raises(UserError) as caught:
+        fetch_bytes(f"{site.url}{path}?v=1&jwt=eyJhbGci/s3cr3t==", log=log, environ={})
+    log.error(caught.value)
+    assert f"{site.url}{path}?v=1&jwt=****" in stream.getvalue()
+    assert "s3cr3t" not in stream.getvalue()
+
+
+@pytest.mark.parametrize("mine", ["me:secret", "to%40ken", ":secret"])
+def test_a_netrc_file_does_not_go_before_the_url(
+    site: Site, fetched: Fetched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mine: str
+) -> None:
+    """Neither the build's nor this machine's own; it serves where the URL has no credentials."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login other password 0ther\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    for userinfo in (f"{mine}@", ""):
+        fetched(site.url.replace("http://", f"http://{userinfo}") + "/a", NETRC=str(netrc))
+    sent = [base64.b64decode(one["Authorization"].partition(" ")[2]) for one in site.headers]
+    user, _, password = mine.replace("%40", "@").partition(":")
+    assert sent == [f"{user}:{password}".encode(), b"other:0ther"]
+
+
 def test_a_proxy(site: Site, fetched: Fetched, monkeypatch: pytest.MonkeyPatch) -> None:
     """HTTP_PROXY is asked for the whole URL, with its credentials."""
     monkeypatch.setenv("HTTP_PROXY", site.url.replace("http://", "http://me:secret@"))

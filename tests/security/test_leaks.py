@@ -265,13 +265,14 @@ def test_runtime_from_a_binding(
     """The runtime comes from a server with TLS and basic authentication; its checksum still holds."""
     name = "cpython-3.13.7+20250101-x86_64-unknown-linux-gnu-install_only.tar.gz"
     digest = hashlib.sha256(b"no archive").hexdigest()
+    place = f"binding {kind}"
     release = {
         "version": "3.13.7",
         "arch": {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine],
         "flavour": "install_only",
         "build": "20250101",
         "sha256": digest,
-        "url": f"https://nowhere.invalid/files/{name}",
+        "url": f"https://nowhere.invalid/files/{name}?jwt={password(place)}",
         "glibc": "2.17",
         "free_threaded": False,
     }
@@ -282,7 +283,6 @@ def test_runtime_from_a_binding(
             f"r/files/{name}": "no archive",
         },
     )
-    place = f"binding {kind}"
     number = list(PLACES).index(place) + 1
     bindings = workplace / ("bound" if root == "SERVICE_BINDING_ROOT" else "platform/bindings")
     variables = {"SERVICE_BINDING_ROOT": str(bindings)} if root == "SERVICE_BINDING_ROOT" else {}
