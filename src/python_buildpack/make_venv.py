@@ -39,10 +39,11 @@ from python_buildpack.workshop import Workshop
 class Installed:
     """The packages, and of those that are known the file and sha256 that they came from.
 
-    `installer` is the tool that did it in the end.
+    `installer` is the tool that did it in the end, `installer_reason` why it took over.
     """
 
     installer: str = ""
+    installer_reason: str = ""
     distributions: tuple[Distribution, ...] = ()
     artifacts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -77,6 +78,7 @@ def make_venv(shop: Workshop) -> tuple[Installed, LayerFacts]:
         size=directory_size(shop.venv_dir),
         largest=largest_packages(venv.site_packages(shop.venv_dir)),
         installer=installed.installer,
+        installer_reason=installed.installer_reason,
     )
 
 
@@ -104,7 +106,7 @@ def _write_packages_sbom(shop: Workshop, installed: Installed) -> None:
 def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed:
     shop.log.info(f"with {shop.plan.installer}: {shop.plan.installer_reason}")
     install = make_install(shop, install_set, python)
-    tool = installer.install_packages(install, shop.tools, shop.log)
+    by = installer.install_packages(install, shop.tools, shop.log)
     installer.check_packages(install, shop.tools, shop.log)
     venv.tidy(shop.venv_dir, shop.log.clean)
     distributions = venv.installed_distributions(shop.venv_dir)
@@ -122,7 +124,12 @@ def _install(shop: Workshop, install_set: InstallSet, python: Path) -> Installed
         f"{plural(len(distributions), 'package')} installed and byte-compiled"
         + (f"; no hash vouches for {', '.join(unchecked)}" if unchecked else "")
     )
-    return Installed(installer=tool, distributions=distributions, artifacts=artifacts)
+    return Installed(
+        installer=by.tool,
+        installer_reason=by.reason,
+        distributions=distributions,
+        artifacts=artifacts,
+    )
 
 
 def make_install(

@@ -40,6 +40,9 @@ def test_python_that_is_too_new(
     built = build(app, PIP_INDEX_URL=index.url, UV_RESOLUTION="highest").passed()
     assert "uv takes base, which this Python is too new for; pip decides." in built.log
     assert "Without effect: UV_RESOLUTION. pip installs" in built.log
+    facts = built.metadata("venv")["facts"]
+    assert facts["installer"] == "pip"
+    assert facts["installer_reason"] == "uv takes base, which this Python is too new for"
     assert distributions(built.venv) == {"top-1.0", "base-1.0"}
     tools_own = empty_venv(built)
     pip = max((buildpack / "pip").glob("pip-*.whl"))

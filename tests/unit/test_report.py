@@ -126,6 +126,16 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     assert "was not written" in stream.getvalue()
 
 
+def test_the_installer_and_its_reason_belong_together() -> None:
+    """Where pip took over from uv, what spoke for uv is no reason."""
+    assert image_report(IMAGE)["packages"]["installer_reason"] == "it is faster"
+    pip = dataclasses.replace(VENV, installer="pip", installer_reason="uv could not install this")
+    reused = read_facts({"facts": facts_table(pip)})
+    packages = image_report(dataclasses.replace(IMAGE, facts={"venv": reused}))["packages"]
+    assert packages["installer"] == "pip"
+    assert packages["installer_reason"] == "uv could not install this"
+
+
 def test_facts_survive_the_metadata() -> None:
     """The lifecycle sorts keys and makes numbers floats; what is odd or absent is no facts at all."""
     table = {**facts_table(VENV), "bytes": 7e6, "files": 500.0}

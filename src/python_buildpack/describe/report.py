@@ -21,12 +21,13 @@ class LayerFacts:
     """What a layer's metadata tells, whether the layer was made or reused.
 
     `size` is bytes and files; `largest` maps the largest packages to their bytes; `installer` is
-    the tool that installed them in the end.
+    the tool that installed them in the end, `installer_reason` why, where it took over from another.
     """
 
     size: tuple[int, int] | None = None
     largest: Mapping[str, int] = field(default_factory=dict)
     installer: str = ""
+    installer_reason: str = ""
 
 
 def facts_table(facts: LayerFacts) -> dict[str, Any]:
@@ -35,6 +36,8 @@ def facts_table(facts: LayerFacts) -> dict[str, Any]:
     table: dict[str, Any] = {"bytes": bytes_, "files": files}
     if facts.installer:
         table |= {"installer": facts.installer, "largest": dict(facts.largest)}
+    if facts.installer_reason:
+        table["installer_reason"] = facts.installer_reason
     return table
 
 
@@ -54,6 +57,7 @@ def read_facts(metadata: Mapping[str, Any]) -> LayerFacts:
         size=None if bytes_ is None or files is None else (bytes_, files),
         largest=dict(sorted(sizes.items(), key=lambda pair: (-pair[1], pair[0]))),
         installer=str(table.get("installer", "")),
+        installer_reason=str(table.get("installer_reason", "")),
     )
 
 
@@ -64,7 +68,10 @@ def _number(value: object) -> int | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """What the image is made of, and why. `asked` says who asked for the version, if anybody did."""
+    """What the image is made of, and why. `asked` says who asked for the version, if anybody did.
+
+    `installer_reason` is that of the installer that was to install.
+    """
 
     buildpack: str
     python: str
@@ -81,7 +88,8 @@ def image_report(image: Image) -> dict[str, Any]:
     venv = image.facts.get("venv", LayerFacts())
     packages: dict[str, Any] = {"manager": image.manager, "count": len(image.packages)}
     if venv.installer:
-        packages |= {"installer": venv.installer, "installer_reason": image.installer_reason}
+        reason = venv.installer_reason or image.installer_reason
+        packages |= {"installer": venv.installer, "installer_reason": reason}
         packages["largest"] = [
             {"name": name, "version": image.packages.get(name, ""), "bytes": size}
             for name, size in venv.largest.items()

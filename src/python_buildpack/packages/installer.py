@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,16 @@ from python_buildpack.run import run
 _MANIFEST = "pyproject.toml"
 
 
-def install_packages(install: Install, tools: Tools, log: Log) -> str:
-    """Install the requirements and byte-compile them; the tool that did it.
+@dataclass(frozen=True)
+class InstalledBy:
+    """The tool that did it in the end; why, where it is not the one that was to do it."""
+
+    tool: str
+    reason: str = ""
+
+
+def install_packages(install: Install, tools: Tools, log: Log) -> InstalledBy:
+    """Install the requirements and byte-compile them; who did it.
 
     Raises `UserError` when neither uv nor pip can.
     """
@@ -49,11 +58,11 @@ def install_packages(install: Install, tools: Tools, log: Log) -> str:
     ):
         if install.install_set.lock:
             install = dataclasses.replace(install, locked=_read_lock(install, tools, log))
-        tool = _install(install, tools, log)
+        by = _install(install, tools, log)
     _warn_of_compiling_at_import(install, log)
     if install.byte_code:
         _compile(install, log)
-    return tool
+    return by
 
 
 def _read_lock(install: Install, tools: Tools, log: Log) -> tuple[Mapping[str, Any], ...]:
@@ -87,18 +96,18 @@ def _runnable(package: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**package, "directory": {**directory, "editable": False}}
 
 
-def _install(install: Install, tools: Tools, log: Log) -> str:
+def _install(install: Install, tools: Tools, log: Log) -> InstalledBy:
     lacking: hints.Hint | None = None
     if install.offline is not None and install.vendored:
         at_hand = dataclasses.replace(install, access=install.offline, may_fall_back=False)
-        tool, code, output = _try(at_hand, tools, log, show=False)
+        by, code, output = _try(at_hand, tools, log, show=False)
         if code == 0:
-            return tool
+            return by
         lacking = hints.diagnose(output, code)
         missing = hints.first_missing(output) or "something"
         log.info(f"vendor/ lacks {missing}: the index is asked for the rest")
         create_venv(install.venv, install.python)
-    tool, code, output = _try(install, tools, log)
+    by, code, output = _try(install, tools, log)
     hint = _diagnose(install, code, output)
     if code != 0 and hint.id == hints.UNREACHABLE and lacking is not None:
         hint = lacking
@@ -106,19 +115,21 @@ def _install(install: Install, tools: Tools, log: Log) -> str:
         log.info("The index cannot be reached: only the wheels at hand are used.")
         create_venv(install.venv, install.python)
         at_hand = dataclasses.replace(install, access=install.offline)
-        tool, code, output = _try(at_hand, tools, log)
+        by, code, output = _try(at_hand, tools, log)
         hint = hints.diagnose(output, code, f"Python {install.python_version}")
     if code != 0:
         raise errors.install_failed(
-            tool, code, hint.id, log.clean(hint.text), hint.package or "the requirements"
+            by.tool, code, hint.id, log.clean(hint.text), hint.package or "the requirements"
         )
     refuse_without_hash(install)
-    return tool
+    return by
 
 
-def _try(install: Install, tools: Tools, log: Log, *, show: bool = True) -> tuple[str, int, str]:
-    """By uv, and by pip where uv lacks something; the tool, its exit code and all output."""
-    output = ""
+def _try(
+    install: Install, tools: Tools, log: Log, *, show: bool = True
+) -> tuple[InstalledBy, int, str]:
+    """By uv, and by pip where uv lacks something; who did it, its exit code and all output."""
+    output = reason = ""
     if install.installer.startswith("uv"):
         code, output = install_by_uv(install, tools, log, show=show)
         if code != 0 and install.may_fall_back:
@@ -130,19 +141,20 @@ def _try(install: Install, tools: Tools, log: Log, *, show: bool = True) -> tupl
                 code, output = install_by_uv(install, tools, log, show=False)
         doubts = _doubts(install, tools, log) if code == 0 and install.may_fall_back else []
         if code == 0 and not doubts:
-            return install.installer, code, output
+            return InstalledBy(install.installer), code, output
         if code != 0 and (
             not install.may_fall_back or _is_final(install, hints.diagnose(output, code))
         ):
-            return "uv", code, output
-        log.info(f"{'; '.join(doubts) or 'uv could not install this'}; pip decides.")
+            return InstalledBy("uv"), code, output
+        reason = "; ".join(doubts) or "uv could not install this"
+        log.info(f"{reason}; pip decides.")
         if lost := uv_variables.choices(install.environ):
             log.warning(f"Without effect: {', '.join(lost)}. pip installs")
         create_venv(install.venv, install.python)
     code, pip_output = install_by_pip(install, tools, log, show=show)
     if "PIP_NO_INDEX" in install.access.pip_environment:
         pip_output += f"\n{hints.NO_INDEX}"
-    return "pip", code, f"{pip_output}\n{output}"
+    return InstalledBy("pip", reason), code, f"{pip_output}\n{output}"
 
 
 def _is_final(install: Install, hint: hints.Hint) -> bool:
