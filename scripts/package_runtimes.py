@@ -115,7 +115,7 @@ def from_host(arch: str, python: str | None, minors: Sequence[str], work: Path) 
         for minor in minors:
             if not f"{default['version']}.".startswith(f"{minor}."):
                 runtime_archive.pack(find_host_python(minor), work)
-    except NoPython as error:
+    except (NoPython, runtime_archive.ArchiveError) as error:
         raise PackageError(str(error)) from None
     listed = (work / "releases.json").read_bytes()
     releases = parse_releases(listed, "the host's CPythons", base="")

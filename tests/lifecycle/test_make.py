@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import runtime_archive
+from package_runtimes import PackageError, from_host
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -91,5 +92,8 @@ def test_runtime_archive_of_no_python(tmp_path: Path, script: str, words: tuple[
     done = make("runtime-archive", f"PYTHON={program}", f"OUT={tmp_path}")
     assert done.returncode != 0
     assert "Traceback" not in done.stdout
+    with pytest.raises(PackageError) as caught:  # of RUNTIME=host
+        from_host(runtime_archive.this_arch(), str(program), (), tmp_path)
     for word in words:
         assert word in done.stdout, done.stdout
+        assert word in str(caught.value)
