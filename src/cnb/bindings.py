@@ -37,14 +37,18 @@ def read_bindings(platform_dir: Path, environ: Mapping[str, str]) -> tuple[Bindi
     """
     root_name = environ.get("SERVICE_BINDING_ROOT") or environ.get("CNB_BINDINGS")
     root = Path(root_name) if root_name else platform_dir / "bindings"
-    if not root.is_dir():
-        return ()
-    found = (
-        _read_binding(path)
-        for path in sorted(root.iterdir())
-        if path.is_dir() and not path.name.startswith(".")
-    )
+    found = (_read_binding(path) for path in _folders(root))
     return tuple(binding for binding in found if binding is not None)
+
+
+def _folders(root: Path) -> list[Path]:
+    try:
+        if not root.is_dir():
+            return []
+        found = sorted(path for path in root.iterdir() if path.is_dir())
+    except OSError as error:
+        raise UnreadableBinding(f"{root}/*", "type", error.strerror or str(error)) from None
+    return [path for path in found if not path.name.startswith(".")]
 
 
 def _read_binding(path: Path) -> Binding | None:
