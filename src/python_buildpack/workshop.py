@@ -10,6 +10,7 @@ from pathlib import Path
 from cnb.build import BuildContext
 from python_buildpack import layers
 from python_buildpack.log import Log
+from python_buildpack.managers.local_projects import given_versions
 from python_buildpack.packages.package_sources import PackageSources
 from python_buildpack.packages.tools import Tools
 from python_buildpack.plan import Plan, Restored
@@ -82,8 +83,8 @@ class Workshop:
 
     @property
     def built_dir(self) -> Path:
-        """Where wheels that were built here are kept: what is compiled fits one distribution."""
-        return self.cache_dir / "built" / layers.digest(self.plan.distribution)
+        """Where wheels that were built here are kept."""
+        return self.cache_dir / "built" / self._what_fits
 
     @property
     def kept_dir(self) -> Path:
@@ -97,4 +98,9 @@ class Workshop:
     @property
     def kept_installer(self) -> Path:
         """Where it keeps the installer's cache, with the wheels that were built in it."""
-        return self.kept_dir / f"installer-{layers.digest(self.plan.distribution)}"
+        return self.kept_dir / f"installer-{self._what_fits}"
+
+    @property
+    def _what_fits(self) -> str:
+        """What is compiled fits one distribution, and a version may be given from without."""
+        return layers.digest([self.plan.distribution, given_versions(self.settings.environ)])

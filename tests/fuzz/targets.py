@@ -426,6 +426,19 @@ PEP_621: dict[str, Any] = {
     "dependency-groups": {"dev": ["tester", {"include-group": "more"}], "more": ["pytest"]},
     "tool": {"uv": {"index": [{"url": "https://u:s3cret@index.example/simple", "name": "corp"}]}},
 }
+VERSIONED = {
+    "project": {"name": "shop", "dynamic": ["version"]},
+    "build-system": {"requires": [], "build-backend": "flit_core.buildapi", "backend-path": ["x"]},
+    "tool": {
+        "setuptools": {"dynamic": {"version": {"attr": "shop.__version__"}}},
+        "hatch": {
+            "version": {"path": "shop/v.py"},
+            "build": {"hooks": {"custom": {"path": "b.py"}}},
+        },
+        "pdm": {"version": {"source": "call", "getter": "shop.v:get"}},
+        "flit": {"module": {"name": "shop"}},
+    },
+}
 APP_621 = {
     **{name: table for name, table in PEP_621.items() if name != "build-system"},
     "project": {
@@ -595,6 +608,11 @@ TARGETS: dict[str, Target] = {
     **_app("pyproject.toml", as_toml(APP_621), "pyproject.toml without a backend", environ=CHOSEN),
     **_app("setup.py", b"from setuptools import setup\nsetup(name='a', install_requires=open('requirements.in'))\n",
            beside={"app/requirements.in": b"a\n"}),
+    **_app("pyproject.toml", as_toml(VERSIONED), "pyproject.toml with a version in the code", {
+        "app/shop/__init__.py": b"from .v import v as __version__\n", "app/shop/v.py": b"v = '1'\n"}),
+    **_app(".git/packed-refs", b"# pack-refs with: peeled \n" + b"1" * 40 + b" refs/tags/v1\n^" + b"2" * 40 + b"\n",
+           beside={"app/.git/HEAD": b"ref: refs/heads/main\n",
+                   "app/setup.py": b"from setuptools import setup\nsetup(use_scm_version=True, setup_requires=['setuptools_scm'])\n"}),
     **_app("setup.cfg", b"[metadata]\nname = a\n[options]\npython_requires = >=3.9,\n  <4\n", environ=CHOSEN),
     **_app("Pipfile", as_toml(PIPFILE), beside=LIB, environ=SECRET_ENV, fresh=_fresh_pipenv),
     **_app("Pipfile.lock", as_json({**PIPFILE_LOCK, "_meta": {**PIPFILE_LOCK["_meta"], "hash": {

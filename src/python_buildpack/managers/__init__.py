@@ -27,6 +27,7 @@ from python_buildpack.managers import (
 )
 from python_buildpack.managers.declaration import Declaration
 from python_buildpack.managers.exports import exported_from
+from python_buildpack.managers.local_projects import given_versions
 from python_buildpack.settings import Settings
 
 
@@ -108,9 +109,24 @@ def read_packages(
         declaration = _mind_other_requirements(declaration, files, settings)
     return dataclasses.replace(
         declaration,
+        inputs={**declaration.inputs, **_version_inputs(declaration, files, settings)},
         notices=(*choice.notices, *declaration.notices),
         warnings=(*declaration.warnings, *_without_effect(declaration.manager, taken, settings)),
     )
+
+
+def _version_inputs(
+    declaration: Declaration, files: AppFiles, settings: Settings
+) -> dict[str, str]:
+    """Of what is built, the versions that are not in its files."""
+    if declaration.install is None:
+        return {}
+    given = given_versions(settings.environ)
+    if not declaration.install.built:
+        return given
+    from python_buildpack.managers.version_sources import commit_inputs  # most build nothing
+
+    return given | commit_inputs(files, declaration.install.built, tuple(given))
 
 
 def choose(

@@ -16,11 +16,13 @@ from python_buildpack.managers.declaration import Declaration, InstallSet
 from python_buildpack.presence import is_file
 from python_buildpack.redact import without_credentials
 
-_BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
-_LINTERS = frozenset({"black", "coverage", "isort", "mypy", "pyright", "pytest", "ruff", "tox"})
-# Requirements that a build reads from elsewhere; prose changes often, and is no requirement.
-_NAMED = rb"[\w./-]+\.(?:txt|in)\b"
-_PROSE = r"(?i)(^|/)(readme|licen[cs]e|change|history|news|authors|notice|copying)"
+BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+LINTERS = frozenset({"black", "coverage", "isort", "mypy", "pyright", "pytest", "ruff", "tox"})
+# A build may be told its version from without.
+_GIVEN_VERSION = re.compile(
+    r"\w+_PRETEND_(?:VERSION|METADATA)\w*|PBR_VERSION|PDM_BUILD_SCM_VERSION"
+    r"|\w+_DYNAMIC_VERSIONING_BYPASS|VERSIONEER_OVERRIDE"
+)
 # What compiles modules: tables and arguments, in any build file; in pyproject.toml the requirements
 # of the build; in setuptools' own files, which are code, what they import or require for it.
 _DECLARED = rb"(?:ext|cffi)[-_]modules|rust[-_]extensions|tool\.setuptools-rust"
@@ -40,30 +42,23 @@ def root_project(
     extras: Sequence[str],
     lines: tuple[str, ...] = (),
     shown: Mapping[str, tuple[str, ...]] | None = None,
-    backend_path: Sequence[str] = (),
     notices: tuple[str, ...] = (),
 ) -> Declaration:
     """The project in the app's root, installed editable, with `lines` beside it.
 
     Its code is no input, unless it is compiled; what its build reads is.
     """
+    from python_buildpack.managers.build_inputs import build_inputs  # most apps are no project
+
     inputs: dict[str, str] = {}
-    for name in _BUILD_FILES:
+    manifest: Mapping[str, Any] = {}
+    for name in BUILD_FILES:
         if name == "pyproject.toml" and name in files.names:
-            inputs[name] = digest_tables(files.toml(name))
+            manifest = files.toml(name)
+            inputs[name] = digest_tables(manifest)
         elif name in files.names:
             inputs[name] = hashlib.sha256(files.data(name)).hexdigest()
-    inputs.update(
-        (name, hashlib.sha256(files.data(name)).hexdigest()) for name in named_files(files.root)
-    )
-    for folder in backend_path:
-        # The build's own code, in the app's tree (PEP 517).
-        whole = os.path.normpath(folder) == "."
-        if whole:
-            backends = sorted(name for name in files.names if name.endswith(".py"))
-            inputs.update((name, hashlib.sha256(files.data(name)).hexdigest()) for name in backends)
-        elif files.holds(folder):
-            inputs[folder] = digest_local_project(files.root, folder, editable=False)
+    inputs |= build_inputs(files.root, manifest)
     if has_extensions(files.root):
         # Compiled modules are built when it is installed: all of its source counts.
         inputs["the project's source"] = digest_local_project(files.root, ".", editable=False)
@@ -82,7 +77,7 @@ def digest_tables(table: Mapping[str, Any]) -> str:
     tool = table.get("tool")
     kept = {name: value for name, value in table.items() if name != "tool"}
     if isinstance(tool, dict):
-        kept["tool"] = {name: value for name, value in tool.items() if name not in _LINTERS}
+        kept["tool"] = {name: value for name, value in tool.items() if name not in LINTERS}
     text = json.dumps(kept, sort_keys=True, default=str)
     return hashlib.sha256(without_credentials(text).encode()).hexdigest()
 
@@ -92,18 +87,13 @@ def digest_lines(lines: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def named_files(root: Path) -> tuple[str, ...]:
-    """Text files of the project that its build files name: requirements are often kept in one."""
-    found: set[str] = set()
-    for build_file in _BUILD_FILES:
-        path = root / build_file
-        if is_file(path):
-            found.update(os.fsdecode(word) for word in re.findall(_NAMED, path.read_bytes()))
-    return tuple(
-        name
-        for name in sorted(os.path.normpath(name) for name in found)
-        if not name.startswith(("/", "..")) and not re.search(_PROSE, name) and is_file(root / name)
-    )
+def given_versions(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variable -> digest of those that say the version of what is built."""
+    return {
+        name: digest_lines([value])
+        for name, value in sorted(environ.items())
+        if _GIVEN_VERSION.fullmatch(name)
+    }
 
 
 def digest_local_project(app_dir: Path, project: str, *, editable: bool) -> str:
@@ -116,8 +106,12 @@ def digest_local_project(app_dir: Path, project: str, *, editable: bool) -> str:
     if is_file(root):
         hasher.update(root.read_bytes())
         return hasher.hexdigest()
+    named: Mapping[str, str] = {}
     if editable and not has_extensions(root):
-        paths = [root / name for name in (*_BUILD_FILES, *named_files(root))]
+        from python_buildpack.managers.build_inputs import build_inputs, read_manifest
+
+        paths = [root / name for name in BUILD_FILES]
+        named = build_inputs(root, read_manifest(root))
     else:
         paths = sorted(
             Path(folder) / name
@@ -129,6 +123,8 @@ def digest_local_project(app_dir: Path, project: str, *, editable: bool) -> str:
         if is_file(path):
             hasher.update(os.fsencode(str(path.relative_to(root))) + b"\0")
             hasher.update(hashlib.sha256(path.read_bytes()).digest())
+    for name, digest in named.items():
+        hasher.update(os.fsencode(name) + b"\0" + bytes.fromhex(digest))
     return hasher.hexdigest()
 
 
@@ -141,7 +137,7 @@ def _prune(folders: list[str]) -> bool:
 
 def has_extensions(root: Path) -> bool:
     """Whether a project's build files speak of compiled modules."""
-    texts = {name: _bytes(root / name) for name in _BUILD_FILES}
+    texts = {name: _bytes(root / name) for name in BUILD_FILES}
     return (
         any(re.search(_DECLARED, text) for text in texts.values())
         or any(re.search(_COMPILING_CODE, texts[name]) for name in ("setup.py", "setup.cfg"))

@@ -58,15 +58,8 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
         _check_extras(settings.extras, optional)
     shown = {FILE: tuple(without_credentials(line) for line in (*dependencies, *groups))}
     if "build-system" in table and poetry.get("package-mode") is not False:
-        backend_path = _strings(build_system, "backend-path", f"{FILE} [build-system]")
-        return root_project(
-            files,
-            NAME,
-            extras=settings.extras,
-            lines=groups,
-            shown=shown,
-            backend_path=backend_path,
-        )
+        _strings(build_system, "backend-path", f"{FILE} [build-system]")
+        return root_project(files, NAME, extras=settings.extras, lines=groups, shown=shown)
     if _needs_backend(files, project, dynamic):
         # Without [build-system], setuptools is the backend (PEP 517).
         return root_project(files, NAME, extras=settings.extras, lines=groups, shown=shown)
