@@ -55,7 +55,8 @@ def build_inputs(root: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
         found |= set(re.findall(_WORD, section))
         for attribute in re.findall(r"attr:\s*([\w.]+)", section):
             apart |= _version(root, attribute)
-    names = sorted({os.path.normpath(name) for name in found} - set(BUILD_FILES))
+    paths = filter(re.compile(_WORD).fullmatch, found)  # most texts are none, such as `flask>=3`
+    names = sorted({os.path.normpath(path) for path in paths} - set(BUILD_FILES))
     return {name: _digest(root / name) for name in names if _counts(root, name)} | apart
 
 
@@ -178,7 +179,7 @@ def _modules(root: Path, dotted: str, base: str = "") -> list[str]:
 
 def _counts(root: Path, name: str) -> bool:
     outside = name.startswith(("/", ".."))
-    return not outside and not re.search(_NO_INPUT, name) and is_file(root / name)
+    return not outside and is_file(f"{root}/{name}") and not re.search(_NO_INPUT, name)
 
 
 def _digest(path: Path) -> str:

@@ -27,9 +27,7 @@ def commit_inputs(files: AppFiles, projects: Sequence[str], given: Sequence[str]
     """
     if any("_FOR_" not in name for name in given):
         return {}
-    if not any(
-        _asks_for_commit(Path(os.path.normpath(files.root / one)), given) for one in projects
-    ):
+    if not any(_asks_for_commit(files, os.path.normpath(one), given) for one in projects):
         return {}
     for folder in (files.root, *files.root.parents):
         if is_dir(folder / ".git"):
@@ -39,11 +37,13 @@ def commit_inputs(files: AppFiles, projects: Sequence[str], given: Sequence[str]
     return {}
 
 
-def _asks_for_commit(root: Path, given: Sequence[str]) -> bool:
+def _asks_for_commit(files: AppFiles, place: str, given: Sequence[str]) -> bool:
+    root = files.root / place
     texts = [(root / name).read_bytes() for name in BUILD_FILES if is_file(root / name)]
     if not any(_FROM_COMMITS.search(text) for text in texts):
         return False
-    project = at(read_manifest(root), "project") or {}
+    parsed = place == "." and BUILD_FILES[0] in files.names
+    project = at(files.toml(BUILD_FILES[0]) if parsed else read_manifest(root), "project")
     name = re.sub(r"[-_.]+", "_", str(at(project, "name"))).upper()
     return not (at(project, "version") or any(one.endswith(f"_FOR_{name}") for one in given))
 
