@@ -72,6 +72,9 @@ def test_what_was_compiled_fits_one_distribution(
     index.add(write_sdist(Distribution(name="alpha", tag=tag), tmp_path))
     index.add(write_wheel(Distribution(name="beta", tag=tag), tmp_path))
     settings = {"PIP_INDEX_URL": index.url, "CNB_TARGET_DISTRO_NAME": "ubuntu"}
+    write_files(app, {"bin/post_compile": "#!/bin/sh\n"})  # for it all packages are kept
+    (app / "bin" / "post_compile").chmod(0o755)
+    copies: list[str] = []
 
     def log(version: str, *, requirements: str, fetched: int, **more: str) -> str:
         write_files(app, {"requirements.txt": requirements})
@@ -81,6 +84,8 @@ def test_what_was_compiled_fits_one_distribution(
         built = build(app, keep=True, **given).passed()
         assert index.downloads().count("alpha-1.0.tar.gz") - before == fetched
         assert len(kept(built)) == ("alpha" in requirements)
+        (packages,) = (built.layers / "pip-cache" / "kept").glob("packages-*")
+        copies.append(packages.name)
         return built.log
 
     log("22.04", requirements="alpha\n", fetched=1, BP_KEEP_DOWNLOADS="true")
@@ -89,3 +94,5 @@ def test_what_was_compiled_fits_one_distribution(
     assert "packages were compiled on ubuntu 22.04, and this is ubuntu 24.04\n" in told
     log("24.04", requirements="beta\n", fetched=0)
     assert "Reusing packages" in log("26.04", requirements="beta\n", fetched=0)
+    assert copies[1] != copies[2]
+    assert copies[3] == copies[4]
