@@ -10,7 +10,7 @@ from pathlib import Path
 from python_buildpack import layers
 from python_buildpack.kept_trees import keep_tree, restore_tree
 from python_buildpack.make_python import install_release, interpreter_name, packaged_runtime
-from python_buildpack.runtime.contents import link_interpreter
+from python_buildpack.runtime.contents import compile_runtime, link_interpreter
 from python_buildpack.workshop import Workshop
 
 
@@ -18,7 +18,7 @@ from python_buildpack.workshop import Workshop
 def lent_interpreter(shop: Workshop) -> Iterator[Path]:
     """The layer's interpreter, lent for this step where the layer itself is reused.
 
-    It has no byte code of its own, unless it comes with the buildpack or was kept with it.
+    It has no byte code of its own, unless it comes with the buildpack or is kept with it.
     """
     name = interpreter_name(shop.plan.release)
     root = shop.python_dir / "cpython"
@@ -52,7 +52,15 @@ def keeps_runtime(shop: Workshop) -> bool:
 
 
 def keep_runtime(shop: Workshop) -> None:
-    """Keep what lies in the layer's place."""
-    if not kept_runtime(shop).exists():
-        with shop.log.telling(lambda: "keeping the runtime for the app's steps in later builds"):
-            keep_tree(shop.python_dir / "cpython", kept_runtime(shop), byte_code=True)
+    """Keep what lies in the layer's place.
+
+    One that was kept without byte code gets it now: the cache does last, and it is worth its time.
+    """
+    root, kept = shop.python_dir / "cpython", kept_runtime(shop)
+    minor = interpreter_name(shop.plan.release).removeprefix("python")
+    with shop.log.telling(lambda: "keeping the runtime for the app's steps in later builds"):
+        if kept.exists():
+            if (root / "lib" / f"python{minor}" / "__pycache__").is_dir():
+                return
+            compile_runtime(root, minor)
+        keep_tree(root, kept, byte_code=True)

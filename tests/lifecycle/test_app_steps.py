@@ -16,6 +16,7 @@ import local_platform
 import oci_layout
 import package
 from local_platform import APP_IMAGE, Build, Workspace, create, free_port, get, started
+from python_buildpack import kept_trees
 
 SETTINGS = """
 import os
@@ -363,7 +364,10 @@ def test_byte_code(site: Workspace, tmp_path: Path) -> None:
 
 
 def test_a_downloaded_runtime_is_lent(space: Workspace, served: Host, tmp_path: Path) -> None:
-    """A hook runs it in every build; it is downloaded once, or where the cache is gone."""
+    """A hook runs it in every build; it is downloaded once, or where the cache is gone.
+
+    It is kept with its byte code; what was made for one step, from the second time on.
+    """
     app = tmp_path / "app"
     app.mkdir()
     (app / "app.py").write_text("")
@@ -373,6 +377,11 @@ def test_a_downloaded_runtime_is_lent(space: Workspace, served: Host, tmp_path: 
 
     def downloads() -> int:
         return sum(1 for line in served.requests if line.endswith(".tar.gz"))
+
+    def compiled() -> bool:
+        (runtime,) = kept.glob("runtime-*")
+        with kept_trees._reader(runtime) as stream:
+            return b"__pycache__" in stream.readline()
 
     for cleared, reusing, expected in (
         (False, [], 1),
@@ -392,6 +401,7 @@ def test_a_downloaded_runtime_is_lent(space: Workspace, served: Host, tmp_path: 
             "packages",
             "runtime",
         ]
+        assert compiled() != cleared
 
     # Without the hook nothing of it is kept.
     shutil.rmtree(app / "bin")

@@ -38,9 +38,10 @@ def test_output(tmp_path: Path, script: str, output: str) -> None:
 
 @pytest.mark.parametrize("detached", ["", "setsid "])
 def test_what_stays_in_the_background_does_not_hold_the_build(
-    tmp_path: Path, detached: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detached: str
 ) -> None:
     """A hook starts a server for its own work, and ends: so does the step, with its exit code."""
+    monkeypatch.setattr("python_buildpack.run._LINGER", 0.3)
     server = "sh -c 'echo $$ > server; echo listening; exec sleep 60'"
     code, output, log = run_script(tmp_path, f"{detached}{server} & sleep 0.3; exit 3")
     assert (code, output) == (3, "listening")
