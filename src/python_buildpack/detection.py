@@ -133,6 +133,9 @@ def detect(argv: list[str], environ: Mapping[str, str]) -> int:
     project_dir = environ.get("BP_PYTHON_PROJECT_DIR", "").strip()
     root = os.path.join(context.app_dir, project_dir) if project_dir else context.app_dir  # noqa: PTH118
     sign = python_sign(root, environ.get("BP_PYTHON_SCRIPT", "").strip())
+    if sign is None and environ.get("BP_PIP_REQUIREMENT", "").strip():
+        # Build tells where such a file is missing.
+        sign = "BP_PIP_REQUIREMENT"
     if project_dir and not os.path.isdir(root):  # noqa: PTH112
         # Build tells what is wrong with it.
         sign = "BP_PYTHON_PROJECT_DIR"

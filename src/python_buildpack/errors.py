@@ -602,6 +602,20 @@ def sources_need_lock(manifest: str, lock: str, command: str) -> UserError:
     )
 
 
+def sources_need_uv(what: str) -> UserError:
+    """`BP_PIP_INSTALLER=pip`, where only uv understands from where packages come.
+
+    Fix: Unset `BP_PIP_INSTALLER`, or name the places in the requirements themselves
+    (`name @ URL`).
+    """
+    return UserError(
+        "sources-need-uv",
+        f"pip, which BP_PIP_INSTALLER asks for, knows nothing of {what}",
+        "It would look for packages of the same names in the index. Unset BP_PIP_INSTALLER, or name "
+        "the places in the requirements themselves (name @ URL).",
+    )
+
+
 def groups_unknown(missing: Sequence[str], known: Sequence[str], file: str) -> UserError:
     """`BP_PYTHON_GROUPS` names a dependency group that the manifest or lock does not have.
 

@@ -25,7 +25,7 @@ from python_buildpack.packages import hash_checking, installer, venv
 from python_buildpack.packages.app_indexes import AppIndexes, app_indexes
 from python_buildpack.packages.credentials import secrets
 from python_buildpack.packages.distribution import Distribution
-from python_buildpack.packages.index_access import Access, grant
+from python_buildpack.packages.index_access import Access, credentials_for_uv, grant
 from python_buildpack.packages.installation import Install
 from python_buildpack.packages.package_sources import parse_source
 from python_buildpack.packages.pylock_selection import target_environment
@@ -154,7 +154,7 @@ def make_install(
         vendored=shop.project.local_wheels.vendored,
         installer=plan.installer,
         may_fall_back=shop.settings.installer == "auto"
-        and not (install_set.locked or install_set.uv_settings),
+        and not (install_set.locked or install_set.uv_settings or install_set.uv_only),
         require_all_hashes=shop.settings.require_hashes,
         environ=shop.context.environ,
         byte_code=again is None,
@@ -193,6 +193,10 @@ def _access(shop: Workshop, install_set: InstallSet) -> tuple[Access, Access | N
         no_index=sources.no_index,
         own_index=install_set.own_index,
     )
+    if install_set.uv_only:
+        named = credentials_for_uv(environ)
+        shop.log.hide(value for name, value in named.items() if name.endswith("PASSWORD"))
+        usual = dataclasses.replace(usual, uv_environment={**usual.uv_environment, **named})
     local = tuple(link for link in links if "://" not in link.url)
     if sources.no_index or not local:
         return usual, None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnb.buildpack_plan import PlanEntry, wishes
-from python_buildpack import layers
+from python_buildpack import errors, layers
 from python_buildpack.layers import Decision, PythonKey, VenvKey
 from python_buildpack.managers.declaration import Declaration
 from python_buildpack.packages.package_sources import PackageSources
@@ -152,8 +152,14 @@ def choose_installer(
     sources: PackageSources,
     uv_version: str | None,
 ) -> tuple[str, str]:
-    """`uv <version>` or `pip`, and why."""
+    """`uv <version>` or `pip`, and why. Raises `UserError` where uv is needed and is not to be."""
     install = project.packages.install
+    if install is not None and install.uv_only:
+        if settings.installer == "pip":
+            raise errors.sources_need_uv(install.uv_only)
+        if uv_version is None:
+            raise errors.uv_needed(install.uv_only)
+        return f"uv {uv_version}", f"pip knows nothing of {install.uv_only}"
     if install is not None and install.locked and uv_version is not None:
         return f"uv {uv_version}", "the lock is complete: there is nothing to resolve"
     if settings.installer == "pip":

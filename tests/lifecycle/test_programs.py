@@ -97,8 +97,9 @@ def test_detect_says_how_to_pass(buildpack: Path, tmp_path: Path) -> None:
     assert "To build count.py: echo 'web: python count.py' > Procfile" in done.stdout
     assert "procfile is not read: its name must be Procfile." in done.stdout
     # As a file of the platform's environment holds it.
-    environ["BP_PYTHON_SCRIPT"] = "count.py\n"
-    assert run([buildpack / "bin" / "detect"], tmp_path, environ).returncode == 0
+    for setting in ({"BP_PYTHON_SCRIPT": "count.py\n"}, {"BP_PIP_REQUIREMENT": "base/live.txt"}):
+        done = run([buildpack / "bin" / "detect"], tmp_path, {**environ, **setting})
+        assert done.returncode == 0
 
 
 def test_detect_without_a_plan_is_an_error(buildpack: Path) -> None:

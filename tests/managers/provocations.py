@@ -327,6 +327,15 @@ PROVOKED: dict[str, Provocation] = {
         files={"run.py": "", "pylock.toml": "", "requirements.txt": ""},
         variables={"BP_PYLOCK": "pylock.toml", "BP_PIP_REQUIREMENT": "requirements.txt"},
     ),
+    "sources-need-uv": Provocation(
+        files={
+            "pyproject.toml": PYPROJECT
+            + '[build-system]\nrequires = []\nbuild-backend = "own"\nbackend-path = ["."]\n'
+            + '[tool.uv.sources]\none = { path = "one" }\n'
+        },
+        variables={"BP_PIP_INSTALLER": "pip"},
+        words="[tool.uv.sources]",
+    ),
     "sources-need-lock": Provocation(
         files={
             "pyproject.toml": PYPROJECT

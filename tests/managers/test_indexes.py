@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.managers.conftest import Builder, Built, distributions, write_files
 from tests.managers.simple_index import SimpleIndex
-from tests.managers.wheel_factory import Distribution, write_wheel
+from tests.managers.wheel_factory import PYPROJECT, Distribution, write_source, write_wheel
 
 from python_buildpack.app.files import AppFiles
 from python_buildpack.managers import pdm_hash, pipenv_reader, poetry_reader
@@ -293,6 +293,29 @@ def test_rotated_password_reinstalls_nothing(
     again = build(app, keep=True, PIP_INDEX_URL=url).passed()
     assert "Reusing packages from the previous image" in again.log
     assert private.requests == []
+
+
+def test_sources_of_a_project_without_a_lock(
+    build: Builder, app: Path, private: SimpleIndex, index: SimpleIndex, workplace: Path
+) -> None:
+    """pip never decides: it would take a package of that name from whichever index has one."""
+    index.add(write_wheel(Distribution(name="secret", version="9.9"), workplace / "public"))
+    write_source(Distribution(name="shop", requires=["secret"]), app)
+    write_files(
+        app,
+        {
+            "pyproject.toml": f"{PYPROJECT}[project]\nname = 'shop'\nversion = '1.0'\n"
+            "dependencies = ['secret']\n[tool.uv.sources]\nsecret = { index = 'ours' }\n"
+            f"[[tool.uv.index]]\nname = 'ours'\nurl = '{private.url}'\nexplicit = true\n"
+        },
+    )
+    refused = build(app, PIP_INDEX_URL=index.url)
+    assert refused.code == 1
+    assert "pip decides" not in refused.log
+    assert "secret-9.9" not in str(list(refused.layers.rglob("*.dist-info")))
+    environ = {"UV_INDEX_OURS_USERNAME": USER, "UV_INDEX_OURS_PASSWORD": PASSWORD}
+    built = build(app, PIP_INDEX_URL=index.url, **environ).passed()
+    assert "secret-1.0" in distributions(built.venv)
 
 
 def test_requirements_with_variables(

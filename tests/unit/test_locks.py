@@ -537,6 +537,44 @@ def test_groups_include_groups() -> None:
 # pyproject.toml alone
 
 
+BUILT = {"build-system": {"requires": []}, "project": {"name": "shop", "dependencies": ["one"]}}
+
+
+def test_a_project_with_sources(tmp_path: Path) -> None:
+    """uv alone may install it; local sources are built, so that their code counts."""
+    sources = {
+        "one": {"path": "libs/one"},
+        "two": [{"index": "ours"}, {"git": "https://h.example"}],
+    }
+    files = app(tmp_path, pyproject_toml={**BUILT, "tool": {"uv": {"sources": sources}}})
+    (tmp_path / "libs" / "one").mkdir(parents=True)
+    before = pyproject.read(files, read_settings({}))
+    assert before.install is not None
+    assert before.install.uv_only == "[tool.uv.sources]"
+    (tmp_path / "libs" / "one" / "one.py").write_text("x = 1\n")
+    after = pyproject.read(files, read_settings({}))
+    changed = {name for name, one in after.inputs.items() if one != before.inputs[name]}
+    assert changed == {"libs/one"}
+
+
+@pytest.mark.parametrize(
+    ("tool", "named"),
+    [
+        ({"uv": {"index": [{"name": "ours", "url": "https://h.example"}]}}, "[[tool.uv.index]]"),
+        ({"uv": {"index": [{"name": "ours", "explicit": True}]}}, ""),
+        ({"poetry": {"source": [{"name": "ours"}]}}, "[[tool.poetry.source]]"),
+        ({"poetry": {"source": [{"name": "ours", "priority": "explicit"}]}}, ""),
+        ({"pdm": {"source": [{"name": "ours"}]}}, "[[tool.pdm.source]]"),
+        ({"pdm": {"source": "odd"}}, ""),
+    ],
+)
+def test_indexes_without_a_lock(tmp_path: Path, tool: Mapping[str, Any], named: str) -> None:
+    """Those of another tool's table are not asked, and that is said."""
+    files = app(tmp_path, pyproject_toml={**BUILT, "tool": tool})
+    warnings = pyproject.read(files, read_settings({})).warnings
+    assert [named in one for one in warnings] == ([True] if named else [])
+
+
 @pytest.mark.parametrize(
     ("environ", "lines"),
     [

@@ -32,7 +32,8 @@ class InstallSet:
     `locked`: the set is complete, nothing is to be resolved.
     `urls` are lines of `files` with URLs or variables, as they are written.
     `hashed` names the requirements of `files` that state a hash themselves.
-    `pip_only` names what uv could not do the same way; where it is empty uv installs.
+    `pip_only` names what uv could not do the same way; where it is empty uv installs. `uv_only`
+    names what pip would pass over, so that it must not install.
     `own_index`: `files` name the index themselves, which pip prefers to a configured one.
     `indexes` are the app's own, used where the build's configuration does not replace them.
     `pinned` maps an index (its name) to further lines, which it alone may serve.
@@ -51,6 +52,7 @@ class InstallSet:
     urls: tuple[str, ...] = ()
     hashed: frozenset[str] = frozenset()
     pip_only: tuple[str, ...] = ()
+    uv_only: str = ""
     own_index: bool = False
     indexes: tuple[Index, ...] = ()
     lock: str = ""

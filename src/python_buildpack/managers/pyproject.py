@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from python_buildpack import errors
 from python_buildpack.app.files import AppFiles
 from python_buildpack.managers.declaration import Declaration, InstallSet
 from python_buildpack.managers.groups import group_requirements
-from python_buildpack.managers.local_projects import digest_tables, root_project
+from python_buildpack.managers.local_projects import (
+    digest_local_project,
+    digest_tables,
+    root_project,
+)
 from python_buildpack.managers.names import pep503_name
 from python_buildpack.redact import without_credentials
 from python_buildpack.settings import Settings
@@ -36,6 +41,18 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
 
     Raises `UserError` for tables of wrong types, unknown groups and extras.
     """
+    declaration = _read(files, settings)
+    unheeded = _unheeded_indexes(files.toml(FILE))
+    if declaration.install is None or not unheeded:
+        return declaration
+    warning = (
+        f"Without effect: {', '.join(unheeded)} of {FILE}, which count with a lock only. Commit the "
+        "lock, or name the index by PIP_EXTRA_INDEX_URL"
+    )
+    return replace(declaration, warnings=(*declaration.warnings, warning))
+
+
+def _read(files: AppFiles, settings: Settings) -> Declaration:
     table = files.toml(FILE)
     project = _table(table, "project", FILE)
     build_system = _table(table, "build-system", FILE)
@@ -59,11 +76,18 @@ def read(files: AppFiles, settings: Settings) -> Declaration:
     shown = {FILE: tuple(without_credentials(line) for line in (*dependencies, *groups))}
     if "build-system" in table and poetry.get("package-mode") is not False:
         _strings(build_system, "backend-path", f"{FILE} [build-system]")
-        return root_project(files, NAME, extras=settings.extras, lines=groups, shown=shown)
+        project_itself = root_project(
+            files, NAME, extras=settings.extras, lines=groups, shown=shown
+        )
+        return _with_sources(project_itself, files, table)
     if _needs_backend(files, project, dynamic):
         # Without [build-system], setuptools is the backend (PEP 517).
-        return root_project(files, NAME, extras=settings.extras, lines=groups, shown=shown)
-    _refuse_sources(table)
+        project_itself = root_project(
+            files, NAME, extras=settings.extras, lines=groups, shown=shown
+        )
+        return _with_sources(project_itself, files, table)
+    if _sources(table):
+        raise errors.sources_need_lock(FILE, "uv.lock", "uv lock")
     extras = [line for extra in settings.extras for line in _extra_lines(optional, extra)]
     own = pep503_name(str(project.get("name", "")))
     lines = tuple(_without_itself([*dependencies, *extras, *groups], own, optional))
@@ -154,11 +178,51 @@ def _under(line: str, markers: Sequence[str]) -> str:
     return str(requirement)
 
 
-def _refuse_sources(table: Mapping[str, Any]) -> None:
+def _sources(table: Mapping[str, Any]) -> Mapping[str, Any]:
     """Without these sources other packages of the same names would be installed."""
     uv = _table(_table(table, "tool", FILE), "uv", FILE)
-    if uv.get("sources"):
+    return _table(uv, "sources", f"{FILE} [tool.uv]")
+
+
+def _with_sources(
+    declaration: Declaration, files: AppFiles, table: Mapping[str, Any]
+) -> Declaration:
+    """uv follows a project's sources, pip asks an index for these names; groups have none."""
+    sources = _sources(table)
+    install = declaration.install
+    if not sources or install is None:
+        return declaration
+    if install.lines:
         raise errors.sources_need_lock(FILE, "uv.lock", "uv lock")
+    given = [one for value in sources.values() for one in _list(value) if isinstance(one, Mapping)]
+    paths = sorted({one["path"] for one in given if isinstance(one.get("path"), str)})
+    local = {
+        path: digest_local_project(files.root, path, editable=False)
+        for path in paths
+        if files.holds(path)
+    }
+    return replace(
+        declaration,
+        install=replace(install, uv_only="[tool.uv.sources]"),
+        inputs={**declaration.inputs, **local},
+    )
+
+
+def _unheeded_indexes(table: Mapping[str, Any]) -> list[str]:
+    """The tables of indexes that serve more than what sources name them for."""
+    found = []
+    for tool, key in (("uv", "index"), ("poetry", "source"), ("pdm", "source")):
+        settings = _table(_table(table, "tool", FILE), tool, f"{FILE} [tool]")
+        entries = [one for one in _list(settings.get(key, [])) if isinstance(one, Mapping)]
+        if any(
+            one.get("explicit") is not True and one.get("priority") != "explicit" for one in entries
+        ):
+            found.append(f"[[tool.{tool}.{key}]]")
+    return found
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _table(table: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:

@@ -21,6 +21,7 @@ _INDEX_VARIABLE = re.compile(
     r"PIP_.*|UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|INSECURE_HOST)"
     r"|UV_INDEX_\w+_(USERNAME|PASSWORD)|POETRY_\w+|NETRC"
 )
+_NAMED_FOR_UV = re.compile(r"UV_INDEX_\w+_(USERNAME|PASSWORD)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,11 @@ class Access:
 def without_index_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """`environ` for a process that has no business with indexes."""
     return {name: value for name, value in environ.items() if not _INDEX_VARIABLE.fullmatch(name)}
+
+
+def credentials_for_uv(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables for indexes that uv alone sees: a project's sources name them."""
+    return {name: value for name, value in environ.items() if _NAMED_FOR_UV.fullmatch(name)}
 
 
 def grant(
