@@ -74,13 +74,9 @@ def _read(files: AppFiles, settings: Settings) -> Declaration:
     if declares and "optional-dependencies" not in dynamic:
         _check_extras(settings.extras, optional)
     shown = {FILE: tuple(without_credentials(line) for line in (*dependencies, *groups))}
-    if "build-system" in table and poetry.get("package-mode") is not False:
-        _strings(build_system, "backend-path", f"{FILE} [build-system]")
-        project_itself = root_project(
-            files, NAME, extras=settings.extras, lines=groups, shown=shown
-        )
-        return _with_sources(project_itself, files, table)
-    if _needs_backend(files, project, dynamic):
+    _strings(build_system, "backend-path", f"{FILE} [build-system]")
+    has_backend = "build-system" in table and poetry.get("package-mode") is not False
+    if has_backend or _needs_backend(files, project, dynamic):
         # Without [build-system], setuptools is the backend (PEP 517).
         project_itself = root_project(
             files, NAME, extras=settings.extras, lines=groups, shown=shown
