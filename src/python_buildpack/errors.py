@@ -452,9 +452,9 @@ def requirements_of_another_machine(where: str, lines: Sequence[str], count: str
 
 
 def requirements_too_deep(name: str) -> UserError:
-    """Requirement files include each other, or go more than 50 levels deep.
+    """Requirement files name one another by `-r` or `-c`, more than 50 levels deep.
 
-    Fix: Remove the circle.
+    Fix: Flatten them.
     """
     return UserError(
         "requirements-too-deep",
