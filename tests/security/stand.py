@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -14,7 +16,7 @@ from tests.managers.conftest import plain_environment
 from tests.managers.simple_index import SimpleIndex
 
 from local_platform import APP_IMAGE, Workspace, create
-from oci_layout import read_image
+from oci_layout import image_path, read_image
 
 
 def tree_digest(root: Path) -> dict[str, str]:
@@ -105,6 +107,32 @@ class Stand:
     def assert_image(self) -> None:
         """So does one by the platform, with the previous image and its cache."""
         assert build_image(self) == self.image
+
+
+def keep_previous(layout: Path, target: Path) -> None:
+    """Copy the images of a layout, the app's with layers that are gzip files without compression.
+
+    The lifecycle unpacks a previous image's layers three times: that would be most of a test's time.
+    """
+    shutil.copytree(layout, target)
+    image = read_image(target, APP_IMAGE)
+    manifest = json.loads(image.blob(image.digest).read_bytes())
+    for layer in manifest["layers"]:
+        stored = gzip.compress(
+            gzip.decompress(image.blob(layer["digest"]).read_bytes()), 0, mtime=0
+        )
+        layer |= _write_blob(image.path, stored)
+    entry = _write_blob(image.path, json.dumps(manifest).encode())
+    place = image_path(target, APP_IMAGE) / "index.json"
+    index = json.loads(place.read_bytes())
+    index["manifests"][0] |= entry
+    place.write_text(json.dumps(index))
+
+
+def _write_blob(image: Path, content: bytes) -> dict[str, str | int]:
+    digest = hashlib.sha256(content).hexdigest()
+    (image / "blobs" / "sha256" / digest).write_bytes(content)
+    return {"digest": f"sha256:{digest}", "size": len(content)}
 
 
 def build_image(stand: Stand) -> str:

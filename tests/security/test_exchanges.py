@@ -29,7 +29,7 @@ from tests.managers.simple_index import SimpleIndex
 from tests.managers.wheel_factory import Distribution, write_git, write_sdist, write_wheel
 from tests.security.apps import AUTHORS, SETTINGS, setuptools
 from tests.security.places import Source
-from tests.security.stand import Stand, build_image, tree_digest
+from tests.security.stand import Stand, build_image, keep_previous, tree_digest
 
 import local_platform
 import package
@@ -269,7 +269,7 @@ def space(shelter: Path, buildpack: Path, binaries: Path) -> Iterator[Workspace]
         app = write_files(root / "sources" / "plain", {"app.py": ""})
         done = create(space, app)
         assert done.code == 0, done.log
-        shutil.copytree(space.layout, root / "previous")
+        keep_previous(space.layout, root / "previous")
         shutil.copy(space.buildpack_layers / "python.toml", root)
         yield space
 

@@ -18,13 +18,12 @@ from tests.lifecycle.test_stop import is_alive
 from tests.managers.conftest import write_files
 from tests.managers.simple_index import SimpleIndex
 from tests.managers.wheel_factory import Distribution, source_files, write_wheel
-from tests.security.stand import Stand, tree_digest
+from tests.security.stand import Stand, build_image, keep_previous, tree_digest
 from tests.security.stopper_points import spread
 
 import local_platform
 import package
-from local_platform import APP_IMAGE, create, creator_arguments, fresh, start_phase
-from oci_layout import read_image
+from local_platform import create, creator_arguments, fresh, start_phase
 
 STOPPER = Path(__file__).with_name("stopper.py")
 SIGNALS = (signal.SIGTERM, signal.SIGKILL)
@@ -76,11 +75,9 @@ def stand(
         )
         done = create(space, app, stand.settings)
         assert done.code == 0, done.log
-        shutil.copytree(space.layout, stand.previous)
+        keep_previous(space.layout, stand.previous)
         write_files(app, {"requirements.txt": "tiny\nmore\n./made\n"})
-        done = create(space, app, stand.settings)
-        assert done.code == 0, done.log
-        stand.image = read_image(space.layout, APP_IMAGE).digest
+        stand.image = build_image(stand)
         fresh(space, app, stand.settings)
         stand.start_afresh()
         built = stand.build(command(stand, 0, 0))
