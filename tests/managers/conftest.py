@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,18 +84,23 @@ Builder = Callable[..., Built]
 
 @pytest.fixture
 def workplace(shelter: Path) -> Iterator[Path]:
-    """A directory of this test, with a path short enough for shebang lines."""
-    with tempfile.TemporaryDirectory(prefix="m", dir=shelter) as name:
-        yield Path(name)
+    """An empty directory, with a path short enough for shebang lines: the same for each test."""
+    path = shelter / "m"
+    path.mkdir()
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture
-def build(buildpack: Path, workplace: Path) -> Builder:
+def build(shelter: Path, buildpack: Path, workplace: Path) -> Iterator[Builder]:
     """`build(app, PIP_INDEX_URL=...)` runs bin/build on `app` itself, with fresh layers.
 
-    `keep=True` leaves the layers' TOML files and the cache of the build before, as the lifecycle
-    would restore them. The environment holds what is given, and no index of this machine's.
+    But for the runtime's: the one that the last test ended with is there, as it would be after an
+    earlier build of another app's packages. `keep=True` leaves the layers' TOML files and the cache
+    of the build before, as the lifecycle would restore them. The environment holds what is given,
+    and no index of this machine's.
     """
+    layers, runtime = workplace / "layers", shelter / "runtime"
     (workplace / "home").mkdir()
     plan = workplace / "plan.toml"
     plan.write_text("")
@@ -105,14 +109,15 @@ def build(buildpack: Path, workplace: Path) -> Builder:
     def run(
         app: Path, *, keep: bool = False, program: Path | None = None, **variables: str
     ) -> Built:
-        layers = workplace / "layers"
         if keep:
             for path in layers.iterdir():
                 if path.is_dir() and path.name != "pip-cache":
                     shutil.rmtree(path)
         else:
+            _move_runtime(layers, runtime)
             shutil.rmtree(layers, ignore_errors=True)
             layers.mkdir()
+            _move_runtime(runtime, layers)
         done = subprocess.run(
             [program or buildpack / "bin" / "build"],
             cwd=app,
@@ -133,7 +138,17 @@ def build(buildpack: Path, workplace: Path) -> Builder:
         )
         return Built(code=done.returncode, log=done.stdout, app=app, layers=layers)
 
-    return run
+    yield run
+    _move_runtime(layers, runtime)
+
+
+def _move_runtime(source: Path, target: Path) -> None:
+    """Move the runtime's layer, with what describes it, where one was made and is whole."""
+    if (source / "python.toml").exists() and (source / "python").exists():
+        shutil.rmtree(target / "python", ignore_errors=True)
+        target.mkdir(exist_ok=True)
+        for path in source.glob("python*"):
+            path.rename(target / path.name)
 
 
 def plain_environment(home: Path) -> dict[str, str]:
