@@ -13,6 +13,7 @@ which no module outside of them imports.
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import importlib.util
 import marshal
@@ -119,7 +120,7 @@ class Compiler:
         os.close(self.found)
         gc.disable()  # syntax trees hold no cycles, and looking for some takes a tenth of the time
         problems = []
-        while len(read := os.read(work, _NUMBER.size)) == _NUMBER.size:
+        while len(read := read_alone(work, _NUMBER.size)) == _NUMBER.size:
             path = modules[_NUMBER.unpack(read)[0]]
             try:
                 self.compile_module(path)
@@ -151,6 +152,15 @@ class Compiler:
         if self.roots and names_suite(code):
             for suite in imported_suites(path, source, self.roots):
                 os.write(self.tell, os.fsencode(suite) + b"\0")
+
+
+def read_alone(file: int, size: int) -> bytes:
+    """Read on, while no other process does: the kernel guards offsets of files, not of this one."""
+    fcntl.lockf(file, fcntl.LOCK_EX)
+    try:
+        return os.read(file, size)
+    finally:
+        fcntl.lockf(file, fcntl.LOCK_UN)
 
 
 def write_whole(target: str, data: bytes) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 import host_python
 from python_buildpack.byte_code import compile_modules, compile_trees
-from python_buildpack.compile_script import MOST_PROCESSES
+from python_buildpack.compile_script import MOST_PROCESSES, UNCHECKED_HASH, Compiler
 
 SUITE = {
     "pkg/tests/__init__.py": "",
@@ -229,3 +229,19 @@ def test_a_module_that_is_cut_off_is_left_out(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (code, compiled(app), "File too large" in output) == (1, {"a"}, True)
     assert len(list(app.rglob("__pycache__/*"))) == 1
+
+
+def test_each_module_is_compiled_once(tmp_path: Path) -> None:
+    """The processes share what is left to do: no two may write the same file."""
+    for number in range(4000):
+        (tmp_path / f"{number}.py").touch()
+    names = [str(path) for path in tmp_path.iterdir()]
+    done = os.open(tmp_path / "done", os.O_CREAT | os.O_APPEND | os.O_RDWR)
+
+    class Noting(Compiler):
+        def compile_module(self, path: str) -> None:
+            os.write(done, os.fsencode(path) + b"\n")
+
+    Noting([], "", "", UNCHECKED_HASH, tells=False).compile_all(list(names))
+    assert sorted((tmp_path / "done").read_text().splitlines()) == sorted(names)
+    os.close(done)

@@ -234,7 +234,7 @@ def write_runtime(buildpack: Path, url: str, folder: Path) -> None:
     root = buildpack / "runtime" / "cpython"
     python = next((root / "bin").glob("python3.*[0-9]"))
     code = (
-        "import __future__, ast, gc, importlib.util, marshal, struct, types, warnings, encodings.ascii, sys\n"
+        "import __future__, ast, fcntl, gc, importlib.util, marshal, struct, types, warnings, encodings.ascii, sys\n"
         "print(*{m.__file__ for m in sys.modules.values() if getattr(m, '__file__', 0)}, sep='\\n')"
     )
     shown = subprocess.check_output([python, "-I", "-S", "-c", code], text=True).split()
