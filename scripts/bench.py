@@ -371,7 +371,13 @@ def main() -> int:
     given = parser.parse_args()
     try:
         run(given.rounds, given.apps.split(","), CASES[: given.cases])
-    except (PlatformError, GoToolError, NoPython, package.PackageError) as error:
+    except (
+        PlatformError,
+        GoToolError,
+        NoPython,
+        runtime_archive.ArchiveError,
+        package.PackageError,
+    ) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

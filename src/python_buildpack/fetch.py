@@ -17,6 +17,7 @@ from python_buildpack.runtime.mirrors import mirrored
 
 if TYPE_CHECKING:
     import requests
+    from requests.auth import HTTPBasicAuth
 
 ATTEMPTS = 5
 FIRST_WAIT = 1.0  # seconds; doubled after each failure
@@ -136,14 +137,15 @@ def _copy(source: Path, partial: Path, algorithm: str) -> str:
     return hasher.hexdigest()
 
 
-def login(url: str, netrc_file: str | None) -> tuple[str, str] | None:
-    """User and password: those in `url`, else those of its host in the netrc file.
+def login(url: str, netrc_file: str | None) -> HTTPBasicAuth | None:
+    """By user and password: those in `url`, else those of its host in the netrc file.
 
-    requests alone would let a netrc file of this machine go before the URL.
+    requests alone would let a netrc file of this machine go before the URL, and would take no
+    character that is not in Latin-1 (RFC 7617 leaves the choice; curl and uv send UTF-8).
     """
     parts = urlsplit(url)
     if parts.username or parts.password:
-        return unquote(parts.username or ""), unquote(parts.password or "")
+        return _basic(unquote(parts.username or ""), unquote(parts.password or ""))
     if netrc_file is None:
         return None
     import netrc
@@ -152,7 +154,15 @@ def login(url: str, netrc_file: str | None) -> tuple[str, str] | None:
         found = netrc.netrc(netrc_file).authenticators(parts.hostname or "")
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
         return None  # the host will ask for credentials, where it wants some
-    return (found[0] or "", found[2] or "") if found else None
+    return _basic(found[0] or "", found[2] or "") if found else None
+
+
+def _basic(user: str, password: str) -> HTTPBasicAuth:
+    from requests.auth import HTTPBasicAuth
+
+    return HTTPBasicAuth(
+        user.encode(errors="surrogateescape"), password.encode(errors="surrogateescape")
+    )
 
 
 def answer_status(url: str, environ: Mapping[str, str]) -> int | None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from tests.lifecycle.conftest import QuietServer
@@ -425,7 +426,7 @@ def test_the_query_is_not_shown(site: Site, path: str) -> None:
     assert "s3cr3t" not in stream.getvalue()
 
 
-@pytest.mark.parametrize("mine", ["me:secret", "to%40ken", ":secret"])
+@pytest.mark.parametrize("mine", ["me:secret", "to%40ken", ":secret", "m%C3%AB:%E2%82%AC"])
 def test_a_netrc_file_does_not_go_before_the_url(
     site: Site, fetched: Fetched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mine: str
 ) -> None:
@@ -436,7 +437,7 @@ def test_a_netrc_file_does_not_go_before_the_url(
     for userinfo in (f"{mine}@", ""):
         fetched(site.url.replace("http://", f"http://{userinfo}") + "/a", NETRC=str(netrc))
     sent = [base64.b64decode(one["Authorization"].partition(" ")[2]) for one in site.headers]
-    user, _, password = mine.replace("%40", "@").partition(":")
+    user, _, password = unquote(mine).partition(":")
     assert sent == [f"{user}:{password}".encode(), b"other:0ther"]
 
 
