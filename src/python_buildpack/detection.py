@@ -11,7 +11,7 @@ from cnb.detect import read_detect_context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 MARKER_FILES = (
     "requirements.txt",
@@ -113,6 +113,12 @@ def _telling(present: frozenset[str]) -> Iterator[str]:
             yield name
 
 
+def misspelt_procfiles(names: Iterable[str]) -> list[str]:
+    """Of an app's file names those that were meant to be `Procfile`; none where that is there."""
+    found = [name for name in names if name.lower() in ("procfile", "procfile.txt")]
+    return [] if "Procfile" in found else sorted(found)
+
+
 def _procfile_names_python(path: str) -> bool:
     if not os.path.isfile(path):  # noqa: PTH113 - a pipe would be waited for
         return False
@@ -148,9 +154,8 @@ def detect(argv: list[str], environ: Mapping[str, str]) -> int:
         try:
             names = sorted(os.listdir(root))  # noqa: PTH208
             print("Found: " + ", ".join(names[:50]))
-            for name in names:
-                if name.lower() in ("procfile", "procfile.txt") and name != "Procfile":
-                    print(f"{name} is not read: its name must be Procfile.")
+            for name in misspelt_procfiles(names):
+                print(f"{name} is not read: its name must be Procfile.")
             script = next((name for name in names if name.endswith(".py")), "")
             if script:
                 print(f"To build {script}: echo 'web: python {script}' > Procfile")

@@ -12,6 +12,7 @@ from python_buildpack.app.layout import (
     project_root,
     refuse_committed_programs,
 )
+from python_buildpack.detection import misspelt_procfiles
 from python_buildpack.launch.procfile import ProcfileEntry, parse_procfile
 from python_buildpack.managers import read_packages
 from python_buildpack.managers.declaration import Declaration
@@ -50,6 +51,10 @@ def read_project(app_dir: Path, settings: Settings) -> Project:
         warnings=(
             *committed_warnings(committed),
             *(procfile.warnings if procfile else ()),
+            *(
+                f"{name} is not read: its name must be Procfile"
+                for name in misspelt_procfiles(files.names)
+            ),
             *packages.warnings,
         ),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import string
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -20,6 +22,8 @@ from python_buildpack.launch.procfile import (
     is_assignment,
     parse_procfile,
 )
+from python_buildpack.project import read_project
+from python_buildpack.settings import read_settings
 
 ENVIRON = {"PORT": "5001", "EMPTY": "", "OPTIONS": " -w 2  --log-level\tdebug ", "DOLLAR": "$PORT"}
 # What a command may be made of, the awkward parts of a shell's syntax included.
@@ -357,3 +361,19 @@ def test_an_empty_procfile_is_none() -> None:
     plan = planned(b"# nothing here\r\n\r\n")
     assert plan.processes == ()
     assert "No Procfile, and no web app" in plan.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("procfile",), ["procfile is not read: its name must be Procfile"]),
+        (("Procfile.txt",), ["Procfile.txt is not read: its name must be Procfile"]),
+        (("Procfile", "Procfile.txt"), []),
+        (("Procfile.windows", "Procfile.dev"), []),
+    ],
+)
+def test_a_misspelt_procfile(tmp_path: Path, names: Sequence[str], told: Sequence[str]) -> None:
+    """Others than `Procfile` are for other tools, but for its near misses."""
+    for name in (*names, "main.py"):
+        (tmp_path / name).write_text("web: true\n" if "rocfile" in name else "")
+    assert list(read_project(tmp_path, read_settings({})).warnings) == told
