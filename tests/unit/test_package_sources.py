@@ -118,6 +118,7 @@ def test_which_variable_wins(home: Path) -> None:
     assert chosen(both) == "pip.example"
     assert chosen(both, prefer_uv=True) == "uv.example"
     assert chosen({}) == "f.example"
+    assert chosen({"UV_DEFAULT_INDEX": "https://uv.example/"}) == "uv.example"
     assert chosen({"PIP_CONFIG_FILE": "/dev/null"}) == ""
 
 

@@ -182,7 +182,8 @@ def read_package_sources(
     )
     uv_default, uv_extra = _uv_indexes(uv)
     bound_indexes = _bound_indexes(bindings)
-    order = (uv_env, pip_index) if prefer_uv else (pip_index, uv_env)
+    is_pips = bool(environ.get("PIP_INDEX_URL")) and not prefer_uv
+    order = (pip_index, uv_env) if is_pips else (uv_env, pip_index)
     candidates = [*order[0], *order[1], *uv_default, *bound_indexes[:1]]
     extra = [
         *_parse("PIP_EXTRA_INDEX_URL", options.get("extra-index-url", "")),
