@@ -75,7 +75,7 @@ release: venv ## prepare a release: VERSION=X.Y.Z
 	@$(RUN) scripts/release.py --version "$(VERSION)" --releases "$(RELEASES)"
 
 # PYTHON is what is packed, which may be too old for the environment.
-runtime-archive: ## pack an installed CPython: PYTHON=/path/to/python3.13 OUT=runtimes
+runtime-archive: ## pack an installed CPython: PYTHON=/path/to/python3.13 (else python3) OUT=runtimes
 	@$(MAKE) --silent venv PYTHON=python3
 	@$(RUN) scripts/runtime_archive.py --python $(PYTHON) --out $(or $(OUT),runtimes)
 
