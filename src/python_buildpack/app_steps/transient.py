@@ -71,7 +71,7 @@ def kept_packages(shop: Workshop) -> Path:
         layers.as_table(shop.plan.venv_key),
         metadata.get("packages"),
         metadata.get("artifacts"),
-        *(metadata[name] for name in ("compiled-on",) if name in metadata),
+        *([metadata["compiled-on"]] if "compiled-on" in metadata else []),
     ]
     return shop.kept_dir / f"packages-{layers.digest(known)}"
 

@@ -16,12 +16,12 @@ from python_buildpack.packages.index_pins import credentials
 from python_buildpack.packages.package_sources import PackageSources, Source
 from python_buildpack.packages.pip_config import variables
 
+_NAMED_FOR_UV = re.compile(r"UV_INDEX_\w+_(USERNAME|PASSWORD)")
 # The variables of all tools that concern indexes; each tool gets its own anew.
 _INDEX_VARIABLE = re.compile(
     r"PIP_.*|UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|INSECURE_HOST)"
-    r"|UV_INDEX_\w+_(USERNAME|PASSWORD)|POETRY_\w+|NETRC"
+    rf"|{_NAMED_FOR_UV.pattern}|POETRY_\w+|NETRC"
 )
-_NAMED_FOR_UV = re.compile(r"UV_INDEX_\w+_(USERNAME|PASSWORD)")
 
 
 @dataclass(frozen=True, kw_only=True)
